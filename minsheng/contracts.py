@@ -1,0 +1,346 @@
+"""Contracts: what each table promises, read from `expectations/` and its overlay.
+
+A staged contract also says how its dataset arrives, and the contracts of the rows as received
+(`raw`) derive from it. Everything else that knows of columns, types or rules asks here.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Literal
+
+import yaml
+
+from minsheng.settings import Settings
+
+Severity = Literal["critical", "warning"]
+LAYERS = ("raw", "reference", "staged", "vault", "linked", "indicators", "risk", "quality", "meta")
+RESTRICTED_LAYERS = ("raw", "staged", "vault")
+
+DUCKDB_TYPES: Mapping[str, str] = {
+    "text": "VARCHAR",
+    "name": "VARCHAR",
+    "id_number": "VARCHAR",
+    "certificate_number": "VARCHAR",
+    "code": "VARCHAR",
+    "area_code": "VARCHAR",
+    "integer": "BIGINT",
+    "year": "INTEGER",
+    "month": "DATE",
+    "date": "DATE",
+    "timestamp": "TIMESTAMP",
+    "flag": "BOOLEAN",
+    "yuan": "DECIMAL(18,2)",
+    "number": "DECIMAL(18,6)",
+    "rate": "DOUBLE",
+}
+
+
+class ContractError(ValueError):
+    """A contract that contradicts itself or names what does not exist."""
+
+
+@dataclass(frozen=True)
+class UnknownWhen:
+    """A column is unknown where another delivered column holds one of these texts."""
+
+    header: str
+    values: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of a table; the delivery part is empty for tables that are not delivered."""
+
+    name: str
+    label_zh: str
+    label_en: str
+    type: str
+    sensitivity: Literal["direct", "quasi", "none"]
+    meaning: str
+    unit: str | None = None
+    codes: str | None = None
+    required: bool = False
+    headers: tuple[str, ...] = ()
+    composed_of: tuple[str, ...] = ()
+    default: str | None = None
+    otherwise: str | None = None
+    unknown_when: UnknownWhen | None = None
+    minimum: float | None = None
+    maximum: float | None = None
+    not_future: bool = False
+
+    @property
+    def duckdb_type(self) -> str:
+        return DUCKDB_TYPES[self.type]
+
+    @property
+    def comment(self) -> str:
+        unit = f" [{self.unit}]" if self.unit else ""
+        return f"{self.label_zh} · {self.label_en}{unit}: {self.meaning}"
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A predicate over the typed columns of one row; false is a fault, unknown is not."""
+
+    name: str
+    severity: Severity
+    expression: str
+    columns: tuple[str, ...]
+    why: str
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A foreign key: the columns, where known, stand in another table."""
+
+    columns: tuple[str, ...]
+    table: str
+    target: tuple[str, ...]
+    severity: Severity
+
+
+@dataclass(frozen=True)
+class TableCheck:
+    """A query on the finished tables that returns the offending rows or groups."""
+
+    name: str
+    severity: Severity
+    query: str
+    why: str
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """How a dataset arrives."""
+
+    department: str
+    dataset: str
+    period: Literal["year", "month"]
+    usual_lag_days: int
+    promised_days: int
+    minimum_accepted_rate: float = 0.5
+    """Below this share of good rows the whole file is refused and the last good one stays."""
+
+
+@dataclass(frozen=True)
+class Contract:
+    """What one table promises."""
+
+    layer: str
+    table: str
+    description_zh: str
+    description_en: str
+    grain: str
+    key: tuple[str, ...]
+    columns: tuple[Column, ...]
+    rules: tuple[Rule, ...] = ()
+    checks: tuple[TableCheck, ...] = ()
+    references: tuple[Reference, ...] = ()
+    delivery: Delivery | None = None
+
+    @property
+    def name(self) -> str:
+        """`layer.table`, as SQL writes it."""
+        return f"{self.layer}.{self.table}"
+
+    @property
+    def comment(self) -> str:
+        return f"{self.description_zh} · {self.description_en} ({self.grain})"
+
+    @cached_property
+    def hash(self) -> str:
+        """Changes when anything the contract says changes."""
+        text = json.dumps(asdict(self), ensure_ascii=False, sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    def column(self, name: str) -> Column:
+        for column in self.columns:
+            if column.name == name:
+                return column
+        raise ContractError(f"{self.name} has no column {name!r}")
+
+
+def load_contracts(settings: Settings) -> dict[str, Contract]:
+    """Every contract by `layer.table`, the deployment's overlay merged over the project's."""
+    vocabulary: dict[str, dict[str, object]] = {}
+    documents: dict[str, dict[str, object]] = {}
+    for folder in settings.overlaid("expectations"):
+        shared = folder / "columns.yaml"
+        if shared.is_file():
+            for name, words in _read(shared).items():
+                vocabulary[name] = {**vocabulary.get(name, {}), **_mapping(words, shared)}
+        for path in sorted(folder.glob("*/*.yaml")):
+            key = f"{path.parent.name}.{path.stem}"
+            documents[key] = _merged(documents.get(key, {}), _read(path))
+    contracts = {
+        key: _contract(key, document, vocabulary, settings) for key, document in documents.items()
+    }
+    return {**contracts, **{f"raw.{c.table}": _raw(c) for c in contracts.values() if c.delivery}}
+
+
+def enabled_sources(
+    contracts: Mapping[str, Contract], settings: Settings
+) -> tuple[Contract, ...]:
+    """Staged contracts of the datasets that the deployment enables, by name."""
+    sources = [contract for contract in contracts.values() if contract.layer == "staged"]
+    names = {contract.table for contract in sources}
+    unknown = sorted(set(settings.datasets or ()) - names)
+    if unknown:
+        raise ContractError(f"{settings.deployment}: enabled datasets without contract {unknown}")
+    enabled = names if settings.datasets is None else set(settings.datasets)
+    return tuple(sorted((c for c in sources if c.table in enabled), key=lambda c: c.table))
+
+
+RECEIVED = (
+    ("delivery_id", "VARCHAR"),
+    ("row_number", "BIGINT"),
+    ("sender", "VARCHAR"),
+    ("period", "VARCHAR"),
+    ("period_month", "DATE"),
+)
+"""What every staged row carries beside its columns: where it came from and which period it tells."""
+
+
+def _contract(
+    key: str,
+    document: Mapping[str, object],
+    vocabulary: Mapping[str, Mapping[str, object]],
+    settings: Settings,
+) -> Contract:
+    layer, table = key.split(".")
+    listed = document.get("columns")
+    if layer not in LAYERS or not isinstance(listed, dict):
+        raise ContractError(f"{key}: needs a known layer and columns")
+    names = list(listed)
+    if layer == "staged":
+        names += [name for name, _ in RECEIVED if name not in listed]
+    columns = tuple(
+        _column(key, name, vocabulary, listed.get(name) or {}, settings) for name in names
+    )
+    try:
+        contract = Contract(
+            layer=layer,
+            table=table,
+            description_zh=str(document["description_zh"]),
+            description_en=str(document["description_en"]),
+            grain=str(document["grain"]),
+            key=_names(document["key"]),
+            columns=columns,
+            rules=tuple(_rule(key, entry) for entry in _entries(document, "rules")),
+            checks=tuple(TableCheck(**entry) for entry in _entries(document, "checks")),
+            references=tuple(_reference(entry) for entry in _entries(document, "references")),
+            delivery=_delivery(document.get("delivery")),
+        )
+    except (KeyError, TypeError) as fault:
+        raise ContractError(f"expectations/{layer}/{table}.yaml: {fault}") from None
+    for name in contract.key:
+        contract.column(name)
+    return contract
+
+
+def _column(
+    key: str,
+    name: str,
+    vocabulary: Mapping[str, Mapping[str, object]],
+    own: Mapping[str, object],
+    settings: Settings,
+) -> Column:
+    words = vocabulary.get(name)
+    if words is None:
+        raise ContractError(f"{key}: column {name!r} is not in expectations/columns.yaml")
+    values: dict[str, object] = {**words, **own}
+    for plural in ("headers", "composed_of"):
+        values[plural] = _names(values.get(plural, ()))
+    unknown_when = values.get("unknown_when")
+    if isinstance(unknown_when, dict):
+        values["unknown_when"] = UnknownWhen(
+            header=str(unknown_when["header"]), values=_names(unknown_when["values"])
+        )
+    if isinstance(values.get("unit"), str):
+        values["unit"] = str(values["unit"]).replace("currency", settings.currency_en)
+    try:
+        column = Column(name=name, **values)  # type: ignore[arg-type]  # checked just below
+    except TypeError as fault:
+        raise ContractError(f"{key}: column {name!r}: {fault}") from None
+    if column.type not in DUCKDB_TYPES:
+        raise ContractError(f"{key}: column {name!r} has unknown type {column.type!r}")
+    return column
+
+
+def _raw(staged: Contract) -> Contract:
+    """The contract of a dataset's rows as received: the same columns, as text."""
+    received = {name for name, _ in RECEIVED}
+    columns = tuple(
+        column if column.name in received else replace(column, type="text", codes=None, unit=None)
+        for column in staged.columns
+    )
+    return replace(
+        staged,
+        layer="raw",
+        grain="one row as received",
+        key=("delivery_id", "row_number"),
+        columns=columns,
+        rules=(),
+        checks=(),
+        references=(),
+    )
+
+
+def _delivery(entry: object) -> Delivery | None:
+    return None if entry is None else Delivery(**entry)  # type: ignore[arg-type]
+
+
+def _rule(key: str, entry: Mapping[str, object]) -> Rule:
+    rule = Rule(**{**entry, "columns": _names(entry["columns"])})  # type: ignore[arg-type]
+    if rule.severity not in ("critical", "warning"):
+        raise ContractError(f"{key}: rule {rule.name} has severity {rule.severity!r}")
+    return rule
+
+
+def _reference(entry: Mapping[str, object]) -> Reference:
+    return Reference(
+        columns=_names(entry["columns"]),
+        table=str(entry["table"]),
+        target=_names(entry.get("target", entry["columns"])),
+        severity="warning" if entry.get("severity") == "warning" else "critical",
+    )
+
+
+def _entries(document: Mapping[str, object], name: str) -> list[dict[str, object]]:
+    entries = document.get(name) or []
+    if not isinstance(entries, list):
+        raise ContractError(f"{name} must be a list")
+    return entries
+
+
+def _names(value: object) -> tuple[str, ...]:
+    return tuple(str(item) for item in value) if isinstance(value, list | tuple) else (str(value),)
+
+
+def _merged(base: Mapping[str, object], over: Mapping[str, object]) -> dict[str, object]:
+    """`over` laid on `base`: mappings merge, everything else replaces, null removes."""
+    merged = dict(base)
+    for name, value in over.items():
+        below = merged.get(name)
+        if value is None and name in merged:
+            del merged[name]
+        elif isinstance(value, dict) and isinstance(below, dict):
+            merged[name] = _merged(below, value)
+        else:
+            merged[name] = value
+    return merged
+
+
+def _read(path: Path) -> dict[str, object]:
+    return _mapping(yaml.load(path.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader), path)
+
+
+def _mapping(value: object, path: Path) -> dict[str, object]:
+    if not isinstance(value, dict):
+        raise ContractError(f"{path}: expected names and values")
+    return value

@@ -1,0 +1,429 @@
+"""From the inbox to the lake: one file becomes one delivery, or is refused whole with a reason.
+
+A file leaves the inbox only after its delivery stands in the lake, so that a refresh that dies at
+any instruction is mended by the next one.
+"""
+
+import hashlib
+import os
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+from uuid import uuid4
+
+import duckdb
+import yaml
+
+from minsheng import lake, parsing, rejects
+from minsheng.contracts import Contract
+from minsheng.lake import DeliveryError, Receipt
+from minsheng.readers import Reading, UnreadableFile, read_rows
+from minsheng.settings import RESTRICTED_FOLDER_MODE, Settings
+
+SIDECAR_SUFFIX = ".yaml"
+IGNORED_PREFIXES = ("~$", ".")
+IGNORED_SUFFIXES = (".tmp", ".part", ".crdownload")
+COPY_BYTES = 4 << 20
+
+
+@dataclass(frozen=True)
+class Ingested:
+    """What one look into a dataset's inbox did."""
+
+    receipts: tuple[Receipt, ...]
+    repeated: tuple[str, ...]
+    """Files that had been delivered before with the same bytes."""
+    left: tuple[str, ...]
+    """Files left in the inbox because they changed while they were read."""
+
+
+@dataclass(frozen=True)
+class Incoming:
+    """A file in the inbox and what its place and sidecar say of it."""
+
+    path: Path
+    department: str
+    dataset: str
+    sender: str | None
+    stated: Mapping[str, object]
+
+
+class ChangedWhileRead(DeliveryError):
+    """The file in the inbox was replaced or still being written."""
+
+
+def waiting_files(inbox: Path) -> tuple[Path, ...]:
+    """Files in the inbox that a refresh would look at, in order of name; sidecars are not."""
+    return tuple(
+        path
+        for path in sorted(inbox.rglob("*"))
+        if path.is_file()
+        and path.suffix != SIDECAR_SUFFIX
+        and not path.name.startswith(IGNORED_PREFIXES)
+        and not path.name.endswith(IGNORED_SUFFIXES)
+    )
+
+
+def misplaced_files(settings: Settings, sources: Sequence[Contract]) -> tuple[Path, ...]:
+    """Files in the inbox that no enabled dataset's folder holds."""
+    homes = {
+        settings.inbox / source.delivery.department / source.delivery.dataset
+        for source in sources
+        if source.delivery
+    }
+    return tuple(
+        path
+        for path in waiting_files(settings.inbox)
+        if path.parent not in homes and path.parent.parent not in homes
+    )
+
+
+def ingest_dataset(
+    settings: Settings,
+    source: Contract,
+    sources: Sequence[Contract],
+    codes: parsing.Codes,
+    now: datetime,
+) -> Ingested:
+    """Take every waiting file of one dataset into the lake.
+
+    A row that breaks a critical rule is refused alone; a file that cannot be read is refused whole.
+    Raises DeliveryError if the lake cannot be written; the file is then still in the inbox.
+    """
+    receipts: list[Receipt] = []
+    repeated: list[str] = []
+    left: list[str] = []
+    incoming = list(_incoming(settings, source))
+    if not incoming:
+        return Ingested((), (), ())
+    known = lake.read_receipts(settings.lake)
+    with duckdb.connect() as connection:
+        for arrival in sorted(incoming, key=lambda each: (_delivered_at(each, settings), each.path)):
+            try:
+                receipt = _take(
+                    arrival, settings, source, sources, codes, now, connection,
+                    (*known, *receipts),
+                )
+            except ChangedWhileRead:
+                left.append(arrival.path.name)
+                continue
+            except OSError as fault:
+                raise DeliveryError(
+                    f"{arrival.path}: cannot be taken into {settings.lake}: {fault.strerror}; "
+                    "the file is still in the inbox; mend the disk and refresh again"
+                ) from fault
+            if receipt is None:
+                repeated.append(arrival.path.name)
+            else:
+                receipts.append(receipt)
+            arrival.path.unlink(missing_ok=True)
+            _sidecar(arrival.path).unlink(missing_ok=True)
+    return Ingested(tuple(receipts), tuple(repeated), tuple(left))
+
+
+def ensure_typed(
+    settings: Settings, source: Contract, codes: parsing.Codes, receipt: Receipt
+) -> Receipt:
+    """The receipt under today's contract, its rows typed again if the contract has changed."""
+    folder = lake.delivery_folder(settings.lake, receipt)
+    version = typed_version(source, codes)
+    if receipt.contract_hash == version and typed_path(folder, version).is_file():
+        return receipt
+    with duckdb.connect() as connection:
+        judged = _judge(connection, folder, source, codes, receipt, receipt.headers)
+    lake.write_receipt(folder, judged)
+    return judged
+
+
+def typed_version(source: Contract, codes: parsing.Codes) -> str:
+    """Changes when the same text would be typed or judged otherwise."""
+    lists = {column.codes: codes.get(column.codes or "") for column in source.columns}
+    text = f"{source.hash}{sorted(lists.items(), key=str)}{parsing.FORMAT_VERSION}"
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def typed_path(folder: Path, version: str) -> Path:
+    return folder / "typed" / f"{version}.parquet"
+
+
+def _incoming(settings: Settings, source: Contract) -> Iterator[Incoming]:
+    assert source.delivery
+    department, dataset = source.delivery.department, source.delivery.dataset
+    folder = settings.inbox / department / dataset
+    for path in waiting_files(folder):
+        if path.parent in (folder, *folder.iterdir()):
+            sender = None if path.parent == folder else path.parent.name
+            yield Incoming(path, department, dataset, sender, _stated(path))
+
+
+def _sidecar(path: Path) -> Path:
+    return path.with_name(path.name + SIDECAR_SUFFIX)
+
+
+def _stated(path: Path) -> Mapping[str, object]:
+    sidecar = _sidecar(path)
+    if not sidecar.is_file():
+        return {}
+    try:
+        stated = yaml.safe_load(sidecar.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as fault:
+        return {"fault": f"{sidecar.name} cannot be read: {fault}"}
+    return stated if isinstance(stated, dict) else {"fault": f"{sidecar.name} holds no names"}
+
+
+def _delivered_at(arrival: Incoming, settings: Settings) -> datetime:
+    """From the sidecar, else the file's date."""
+    stated = arrival.stated.get("delivered_at")
+    if stated is not None:
+        try:
+            moment = datetime.fromisoformat(str(stated))
+        except ValueError:
+            moment = datetime.fromtimestamp(arrival.path.stat().st_mtime)
+    else:
+        moment = datetime.fromtimestamp(arrival.path.stat().st_mtime, tz=settings.time_zone)
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=settings.time_zone)
+    return moment.astimezone(settings.time_zone).replace(microsecond=0)
+
+
+def _take(
+    arrival: Incoming,
+    settings: Settings,
+    source: Contract,
+    sources: Sequence[Contract],
+    codes: parsing.Codes,
+    now: datetime,
+    connection: duckdb.DuckDBPyConnection,
+    known: Sequence[Receipt],
+) -> Receipt | None:
+    """The receipt of one file, or None if the lake has it already."""
+    assert source.delivery
+    folder = settings.lake / ".incoming" / uuid4().hex
+    (folder / "original").mkdir(parents=True, mode=RESTRICTED_FOLDER_MODE)
+    settings.lake.chmod(RESTRICTED_FOLDER_MODE)
+    try:
+        original = folder / "original" / arrival.path.name
+        sha256 = _copy(arrival.path, original)
+        period = str(arrival.stated.get("period") or "") or lake.period_in(
+            arrival.path.name, source.delivery.period
+        )
+        current = next(
+            (
+                receipt
+                for receipt in lake.effective(known, None)
+                if (receipt.table, receipt.sender, receipt.period)
+                == (source.table, arrival.sender, period)
+            ),
+            None,
+        )
+        if current and current.sha256 == sha256:
+            shutil.rmtree(folder)
+            return None
+        delivered_at = _delivered_at(arrival, settings).isoformat()
+        parts = (source.table, arrival.sender, period, sha256)
+        delivery_id = lake.delivery_key(*parts)
+        if any(each.delivery_id == delivery_id and each.status == "taken" for each in known):
+            # the same bytes once more after a correction: a later word, so a delivery of its own
+            delivery_id = lake.delivery_key(*parts, delivered_at)
+        receipt = Receipt(
+            delivery_id=delivery_id,
+            department=arrival.department,
+            dataset=arrival.dataset,
+            sender=arrival.sender,
+            period=period or "",
+            file_name=arrival.path.name,
+            sha256=sha256,
+            byte_count=original.stat().st_size,
+            delivered_at=delivered_at,
+            ingested_at=now.replace(microsecond=0).isoformat(),
+            status="taken",
+        )
+        try:
+            receipt = _read_and_judge(
+                connection, folder, original, arrival, source, sources, codes, receipt
+            )
+        except (UnreadableFile, DeliveryError) as fault:
+            receipt = replace(
+                receipt, status="refused", message=f"{arrival.path.name}: {fault}"
+            )
+        lake.write_receipt(folder, receipt)
+        home = lake.delivery_folder(settings.lake, receipt)
+        if home.exists():
+            shutil.rmtree(home)
+        home.parent.mkdir(parents=True, exist_ok=True)
+        folder.rename(home)
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+    rejects.write(settings.rejects, home, source, receipt)
+    return receipt
+
+
+def _copy(path: Path, destination: Path) -> str:
+    """Copy `path` and return its SHA-256; raises ChangedWhileRead if it did not hold still."""
+    digest = hashlib.sha256()
+    with path.open("rb") as stream, destination.open("wb") as copy:
+        before = os.fstat(stream.fileno())
+        while block := stream.read(COPY_BYTES):
+            digest.update(block)
+            copy.write(block)
+        after = os.fstat(stream.fileno())
+    named = path.stat()
+    states = {(each.st_ino, each.st_size, each.st_mtime_ns) for each in (before, after, named)}
+    if len(states) > 1:
+        raise ChangedWhileRead(f"{path.name} changed while it was read; it stays in the inbox")
+    return digest.hexdigest()
+
+
+def _read_and_judge(
+    connection: duckdb.DuckDBPyConnection,
+    folder: Path,
+    original: Path,
+    arrival: Incoming,
+    source: Contract,
+    sources: Sequence[Contract],
+    codes: parsing.Codes,
+    receipt: Receipt,
+) -> Receipt:
+    assert source.delivery
+    if "fault" in arrival.stated:
+        raise DeliveryError(str(arrival.stated["fault"]))
+    if not lake.is_period(receipt.period, source.delivery.period):
+        example = "2022" if source.delivery.period == "year" else "2022-06"
+        raise DeliveryError(
+            f"no {source.delivery.period} of the period is stated; put it into the file name "
+            f"(such as {example}.csv) or into {_sidecar(arrival.path).name} as period: '{example}'"
+        )
+    known = parsing.understood_headers(source)
+
+    def score(cells: Sequence[str]) -> int:
+        return len({parsing.header_key(cell) for cell in cells} & known)
+
+    reading = read_rows(original, score, folder / "rows.parquet")
+    missing = parsing.missing_required(source, reading.headers)
+    if missing:
+        raise DeliveryError(_missing_message(missing, reading, source, sources))
+    received = reading.row_count + len(reading.malformed)
+    if received == 0:
+        raise DeliveryError("the file holds a header and no rows; send it again with its rows")
+    stated_rows = arrival.stated.get("rows")
+    if stated_rows is not None and stated_rows != received:
+        raise DeliveryError(
+            f"its sidecar states {stated_rows} rows and {received} were found; "
+            "the file may be cut off; send it again"
+        )
+    found = parsing.column_sources(source, reading.headers)
+    receipt = replace(
+        receipt,
+        form=reading.form,
+        header_row=reading.header_row,
+        headers=reading.headers,
+        unknown_columns=tuple(h for h in reading.headers if parsing.header_key(h) not in known),
+        absent_columns=tuple(
+            column.name for column in source.columns if column.headers and column.name not in found
+        ),
+        blank_rows=reading.blank_rows,
+    )
+    rejects.keep_malformed(folder, reading.malformed)
+    receipt = _judge(connection, folder, source, codes, receipt, reading.headers)
+    if receipt.rows_accepted < source.delivery.minimum_accepted_rate * receipt.rows_received:
+        raise DeliveryError(
+            f"only {receipt.rows_accepted} of {receipt.rows_received} rows are good "
+            f"({receipt.refused_by_rule}); the last good delivery stays in force"
+        )
+    return receipt
+
+
+def _missing_message(
+    missing: Sequence[str], reading: Reading, source: Contract, sources: Sequence[Contract]
+) -> str:
+    text = (
+        f"row {reading.header_row} is taken as the header and has no column for "
+        f"{'; '.join(missing)}; add it or name it in expectations/staged/{source.table}.yaml"
+    )
+    others = [
+        other
+        for other in sources
+        if other.table != source.table and not parsing.missing_required(other, reading.headers)
+    ]
+    if others:
+        best = max(others, key=lambda other: len(parsing.column_sources(other, reading.headers)))
+        text += f"; it looks like a file of {best.table.replace('__', '/')}"
+    return text
+
+
+def _judge(
+    connection: duckdb.DuckDBPyConnection,
+    folder: Path,
+    source: Contract,
+    codes: parsing.Codes,
+    receipt: Receipt,
+    headers: Sequence[str],
+) -> Receipt:
+    """Type the rows in `folder` and count what the critical rules refuse."""
+    version = typed_version(source, codes)
+    target = typed_path(folder, version)
+    target.parent.mkdir(exist_ok=True)
+    constants = {
+        "delivery_id": parsing.literal(receipt.delivery_id),
+        "sender": parsing.literal(receipt.sender) if receipt.sender else "null::varchar",
+        "period": parsing.literal(receipt.period),
+        "period_month": f"date '{receipt.period_month}'",
+        "delivered_on": f"date '{receipt.delivered_on}'",
+    }
+    rows = f"read_parquet({parsing.literal(str(folder / 'rows.parquet'))})"
+    select = parsing.typed_select(source, codes, headers, rows, constants)
+    temporary = target.with_suffix(".tmp")
+    connection.execute(f"copy ({select}) to {parsing.literal(str(temporary))} (format parquet)")
+    _refuse_repeated_keys(connection, temporary, source)
+    temporary.replace(target)
+    counted = connection.execute(
+        "select refused_by, count(*) from read_parquet(?) group by refused_by", [str(target)]
+    ).fetchall()
+    malformed = rejects.malformed_count(folder)
+    by_rule: dict[str, int] = {rejects.MALFORMED_RULE: malformed} if malformed else {}
+    accepted = 0
+    refused = malformed
+    for rules, count in counted:
+        if rules is None:
+            accepted = count
+            continue
+        refused += count
+        for rule in rules.split(","):
+            by_rule[rule] = by_rule.get(rule, 0) + count
+    return replace(
+        receipt,
+        contract_hash=version,
+        rows_received=accepted + refused,
+        rows_accepted=accepted,
+        rows_refused=refused,
+        refused_by_rule=dict(sorted(by_rule.items())),
+    )
+
+
+def _refuse_repeated_keys(
+    connection: duckdb.DuckDBPyConnection, path: Path, source: Contract
+) -> None:
+    """Of accepted rows with the same key the first stays, the later ones are refused."""
+    key = ", ".join(source.key)
+    rows = f"read_parquet({parsing.literal(str(path))})"
+    repeated = connection.execute(
+        f"select 1 from {rows} where refused_by is null group by {key} having count(*) > 1 limit 1"
+    ).fetchall()
+    if not repeated:
+        return
+    mended = path.with_suffix(".mended")
+    connection.execute(
+        f"""
+        copy (
+            select * replace (
+                case when refused_by is null and row_number > min(row_number)
+                    filter (where refused_by is null) over (partition by {key})
+                then '{rejects.REPEATED_KEY_RULE}' else refused_by end as refused_by)
+            from {rows}
+        ) to {parsing.literal(str(mended))} (format parquet)
+        """
+    )
+    mended.replace(path)

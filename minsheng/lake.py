@@ -1,0 +1,152 @@
+"""The lake: deliveries as received, for ever, one folder each with its receipt.
+
+`lake/<department>/<dataset>/<delivery_id>/` holds `original/`, `rows.parquet` (text as received),
+`refused.parquet`, `typed/<hash>.parquet` (a disposable cache) and `receipt.json`, which is written
+last: a folder without one is not a delivery.
+"""
+
+import hashlib
+import json
+import re
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from typing import Literal
+
+PERIOD = re.compile(r"(?<!\d)((?:19|20)\d{2})(?:\s*[-_.年]?\s*(0[1-9]|1[0-2]|[1-9](?=月)))?(?!\d)")
+
+
+class DeliveryError(ValueError):
+    """A file that cannot be taken; the message names it and says what to do."""
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """What was received in one delivery and what became of every row.
+
+    `rows_received = rows_accepted + rows_refused`; blank rows are counted apart.
+    """
+
+    delivery_id: str
+    department: str
+    dataset: str
+    sender: str | None
+    period: str
+    file_name: str
+    sha256: str
+    byte_count: int
+    delivered_at: str
+    ingested_at: str
+    status: Literal["taken", "refused"]
+    message: str = ""
+    form: str = ""
+    header_row: int = 0
+    headers: tuple[str, ...] = ()
+    unknown_columns: tuple[str, ...] = ()
+    absent_columns: tuple[str, ...] = ()
+    contract_hash: str = ""
+    blank_rows: int = 0
+    rows_received: int = 0
+    rows_accepted: int = 0
+    rows_refused: int = 0
+    refused_by_rule: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def table(self) -> str:
+        return f"{self.department}__{self.dataset}"
+
+    @property
+    def delivered_on(self) -> date:
+        return datetime.fromisoformat(self.delivered_at).date()
+
+    @property
+    def period_month(self) -> date:
+        """First day of the last month of the period."""
+        year, _, month = self.period.partition("-")
+        return date(int(year), int(month or 12), 1)
+
+    @property
+    def period_start(self) -> date:
+        year, _, month = self.period.partition("-")
+        return date(int(year), int(month or 1), 1)
+
+
+def period_in(name: str, kind: Literal["year", "month"]) -> str | None:
+    """The period that a file name states (`2022`, `2022-06`, `202206`, `2022年6月`), if any."""
+    found = None
+    for match in PERIOD.finditer(name):
+        year, month = match.groups()
+        if kind == "month" and month:
+            found = f"{year}-{int(month):02d}"
+        elif kind == "year" and found is None:
+            found = year
+    return found
+
+
+def is_period(text: str, kind: Literal["year", "month"]) -> bool:
+    """Whether `text` names a period of the kind (`2022` or `2022-06`)."""
+    pattern = r"(19|20)\d{2}" if kind == "year" else r"(19|20)\d{2}-(0[1-9]|1[0-2])"
+    return re.fullmatch(pattern, text) is not None
+
+
+def delivery_folder(lake: Path, receipt: Receipt) -> Path:
+    return lake / receipt.department / receipt.dataset / receipt.delivery_id
+
+
+def delivery_key(*parts: str | None) -> str:
+    """The content-addressed key of a delivery."""
+    return hashlib.sha256("\n".join(part or "" for part in parts).encode()).hexdigest()[:16]
+
+
+def read_receipts(lake: Path) -> tuple[Receipt, ...]:
+    """Every receipt in the lake, in order of delivery; the order is total."""
+    receipts = []
+    for path in lake.glob("*/*/*/receipt.json"):
+        values = json.loads(path.read_text(encoding="utf-8"))
+        for name in ("headers", "unknown_columns", "absent_columns"):
+            values[name] = tuple(values[name])
+        receipts.append(Receipt(**values))
+    return tuple(sorted(receipts, key=_order))
+
+
+def write_receipt(folder: Path, receipt: Receipt) -> None:
+    text = json.dumps(asdict(receipt), ensure_ascii=False, indent=1)
+    temporary = folder / "receipt.json.tmp"
+    temporary.write_text(text + "\n", encoding="utf-8")
+    temporary.replace(folder / "receipt.json")
+
+
+def effective(receipts: Iterable[Receipt], known_on: date | None) -> tuple[Receipt, ...]:
+    """The deliveries that count: of each dataset, sender and period the last one taken.
+
+    `known_on` leaves out what was delivered after that day.
+    """
+    latest: dict[tuple[str, str | None, str], Receipt] = {}
+    for receipt in sorted(receipts, key=_order):
+        if receipt.status == "taken" and (known_on is None or receipt.delivered_on <= known_on):
+            latest[receipt.table, receipt.sender, receipt.period] = receipt
+    return tuple(sorted(latest.values(), key=lambda r: (r.table, r.period, r.sender or "")))
+
+
+def latest_month(receipts: Iterable[Receipt]) -> date:
+    """First day of the latest month that the deliveries cover."""
+    months = [receipt.period_month for receipt in receipts]
+    if not months:
+        raise DeliveryError("the lake holds no delivery; put files into the inbox first")
+    return max(months)
+
+
+def stale_from(receipt: Receipt, promised_days: int) -> date:
+    """The day after which the next delivery of the same kind is later than promised."""
+    end = (receipt.period_month + timedelta(days=31)).replace(day=1)
+    span = 31 if "-" in receipt.period else 366
+    return end + timedelta(days=span + promised_days)
+
+
+def _order(receipt: Receipt) -> tuple[datetime, datetime, str]:
+    return (
+        datetime.fromisoformat(receipt.delivered_at),
+        datetime.fromisoformat(receipt.ingested_at),
+        receipt.delivery_id,
+    )

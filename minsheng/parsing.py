@@ -1,0 +1,253 @@
+"""From delivered text to typed rows: one SELECT per dataset, made from its contract.
+
+Text that is not of its column's type becomes null and its column is named in `unreadable`, so that
+a rule can refuse the row; nothing is guessed. Amounts are rounded to the fen.
+"""
+
+from collections.abc import Mapping, Sequence
+
+from minsheng import identity
+from minsheng.contracts import Column, Contract, ContractError, Rule
+
+Codes = Mapping[str, Mapping[str, str]]
+"""Code list -> text as written (label, synonym or the code itself) -> code."""
+
+FORMAT_VERSION = 1
+"""Raise it when typed rows of the same text and contract would come out differently."""
+
+
+def quoted(name: str) -> str:
+    """`name` as an SQL identifier."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def literal(text: str) -> str:
+    """`text` as an SQL string."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def header_key(header: str) -> str:
+    """A header as it is compared: half-width, without blanks and line breaks, in lower case."""
+    table = str.maketrans("（）：　", "(): ")  # noqa: RUF001  # full-width forms to be mended
+    return "".join(header.translate(table).split()).lower()
+
+
+def column_sources(contract: Contract, delivered: Sequence[str]) -> dict[str, str]:
+    """The SQL text expression of each delivered column of `contract`, found among the headers.
+
+    A column that was not delivered has no entry.
+    """
+    by_key = {header_key(header): header for header in delivered}
+    found: dict[str, str] = {}
+    for column in contract.columns:
+        if column.composed_of:
+            parts = [by_key.get(header_key(part)) for part in column.composed_of]
+            if all(parts):
+                listed = ", ".join(quoted(part) for part in parts if part)
+                found[column.name] = f"concat_ws('-', {listed})"
+            continue
+        present = [by_key[key] for name in (*column.headers, column.label_zh, column.name)
+                   if (key := header_key(name)) in by_key]
+        present = list(dict.fromkeys(present))
+        if present:
+            listed = ", ".join(f"nullif(trim({quoted(header)}), '')" for header in present)
+            found[column.name] = f"coalesce({listed})" if len(present) > 1 else quoted(present[0])
+        if column.unknown_when and column.name in found:
+            deciding = by_key.get(header_key(column.unknown_when.header))
+            if deciding:
+                values = ", ".join(literal(value) for value in column.unknown_when.values)
+                found[column.name] = (
+                    f"case when trim({quoted(deciding)}) in ({values}) then null "
+                    f"else {found[column.name]} end"
+                )
+    return found
+
+
+def understood_headers(contract: Contract) -> set[str]:
+    """Header keys that the contract knows, for telling unknown columns."""
+    keys: set[str] = set()
+    for column in contract.columns:
+        names = [*column.headers, *column.composed_of, column.label_zh, column.name]
+        if column.unknown_when:
+            names.append(column.unknown_when.header)
+        keys.update(header_key(name) for name in names)
+    return keys
+
+
+def missing_required(contract: Contract, delivered: Sequence[str]) -> list[str]:
+    """Labels of required columns that no header stands for and nothing else can supply."""
+    found = column_sources(contract, delivered)
+    return [
+        f"{column.label_zh} ({' / '.join(column.headers or column.composed_of)})"
+        for column in contract.columns
+        if column.required
+        and column.name not in found
+        and column.default is None
+        and column.otherwise is None
+    ]
+
+
+def row_rules(contract: Contract) -> tuple[Rule, ...]:
+    """Every rule a row is held to: those that follow from the columns, then the contract's own."""
+    rules: list[Rule] = []
+    for column in contract.columns:
+        name, label = column.name, column.label_zh
+        if not (column.headers or column.composed_of or column.otherwise):
+            continue
+        unread = f"coalesce(contains(unreadable, ',{name},'), false)"
+        if column.type not in ("text", "name"):
+            rules.append(_critical(f"{name}_is_readable", name, f"not {unread}", f"{label}无法识别"))
+        if column.required:
+            rules.append(
+                _critical(f"{name}_is_given", name, f"{name} is not null or {unread}", f"{label}未填")
+            )
+        if column.minimum is not None:
+            rules.append(
+                _critical(f"{name}_is_not_too_small", name, f"{name} >= {column.minimum}",
+                          f"{label}小于{column.minimum}")
+            )
+        if column.maximum is not None:
+            rules.append(
+                _critical(f"{name}_is_not_too_large", name, f"{name} <= {column.maximum}",
+                          f"{label}大于{column.maximum}")
+            )
+        if column.not_future:
+            rules.append(
+                _critical(f"{name}_is_not_in_the_future", name, f"{name} <= delivered_on",
+                          f"{label}晚于送达日期")
+            )
+        if column.type in ("id_number", "certificate_number"):
+            rules.append(
+                _critical(f"{name}_is_not_scientific", name,
+                          f"not {identity.is_scientific(name)}",
+                          f"{label}被电子表格改成科学计数法，末位已丢失，请以文本格式重新填报")  # noqa: RUF001
+            )
+        if column.type == "id_number":
+            rules.append(
+                Rule(f"{name}_has_its_shape", "warning", identity.has_id_shape(name), (name,),
+                     f"{label}应为18位或15位，无法据以关联")  # noqa: RUF001
+            )
+            rules.append(
+                _critical(f"{name}_is_born_before_delivery", name,
+                          f"length({name}) <> 18 or substr({name}, 7, 8) "
+                          "<= strftime(delivered_on, '%Y%m%d')",
+                          f"{label}中的出生日期晚于送达日期")
+            )
+    return (*rules, *contract.rules)
+
+
+def typed_select(
+    contract: Contract, codes: Codes, delivered: Sequence[str], rows: str, constants: Mapping[str, str]
+) -> str:
+    """The SELECT that types the rows of one delivery and names the critical rules each breaks.
+
+    `rows` is the FROM item that has the delivered headers and `__row_number`; `constants` are the
+    received columns as SQL (`delivery_id`, `sender`, `period`, `period_month`, `delivered_on`).
+    Columns out: the contract's, `delivered_on`, `unreadable`, `refused_by` (null if accepted).
+    """
+    sources = column_sources(contract, delivered)
+    own = [column for column in contract.columns if column.name not in constants
+           and column.name != "row_number"]
+    typed = {column.name: _typed(column, codes) for column in own}
+    unread = ", ".join(
+        f"case when {name} is not null and {expression} is null then '{name}' end"
+        for name, expression in typed.items()
+        if expression != name
+    )
+    broken = ", ".join(
+        f"case when not coalesce({rule.expression}, true) then {literal(rule.name)} end"
+        for rule in row_rules(contract)
+        if rule.severity == "critical"
+    )
+    texts = [f"{_clean(column, sources.get(column.name))} as {column.name}" for column in own]
+    supplied = [f"{_supplied(column)} as {column.name}" for column in own]
+    kernel = [f"{expression} as {name}" for name, expression in constants.items()]
+    return f"""
+with texts as (
+    select __row_number as row_number, {", ".join(texts)}
+    from {rows}
+),
+supplied as (
+    select row_number, {", ".join(supplied)}
+    from texts
+),
+typed as (
+    select
+        {", ".join(f"{expression} as {name}" for name, expression in typed.items())},
+        row_number, {", ".join(kernel)},
+        nullif(',' || concat_ws(',', {unread}) || ',', ',,') as unreadable
+    from supplied
+)
+select
+    {", ".join(typed)},
+    row_number, {", ".join(constants)}, unreadable,
+    nullif(concat_ws(',', {broken}), '') as refused_by
+from typed
+"""
+
+
+def _critical(name: str, column: str, expression: str, why: str) -> Rule:
+    return Rule(name, "critical", expression, (column,), why)
+
+
+def _clean(column: Column, source: str | None) -> str:
+    if source is None:
+        return "null::varchar"
+    if column.type in ("id_number", "certificate_number"):
+        return f"nullif({identity.normalised_id(source)}, '')"
+    if column.type in ("text", "name", "code"):
+        return f"nullif(trim({source}, ' \t\r\n\u3000'), '')"
+    return (
+        f"nullif(trim(translate({source}, '{identity.FULL_WIDTH}', '{identity.HALF_WIDTH}'), "
+        "' \t\r\n\u3000'), '')"
+    )
+
+
+def _supplied(column: Column) -> str:
+    options = [column.name]
+    if column.otherwise is not None:
+        options.append(f"({column.otherwise})")
+    if column.default is not None:
+        options.append(literal(column.default))
+    return f"coalesce({', '.join(options)})" if len(options) > 1 else column.name
+
+
+def _typed(column: Column, codes: Codes) -> str:
+    name = column.name
+    if column.type in ("text", "name", "id_number", "certificate_number"):
+        return name
+    if column.type == "code":
+        words = codes.get(column.codes or "")
+        if not words:
+            raise ContractError(f"column {name}: no code list {column.codes!r} in policies/")
+        listed = ", ".join(f"{literal(text)}: {literal(code)}" for text, code in words.items())
+        return f"map {{{listed}}}[{name}]"
+    if column.type == "area_code":
+        return (
+            f"case when regexp_full_match({name}, '([0-9]{{2}}){{1,3}}|[0-9]{{9}}|[0-9]{{12}}') "
+            f"then rpad({name}, 12, '0') end"
+        )
+    if column.type in ("integer", "year"):
+        return (
+            f"try_cast(regexp_extract({name}, '^(-?[0-9]+)(\\.0*)?年?$', 1) "
+            f"as {column.duckdb_type})"
+        )
+    if column.type in ("yuan", "number"):
+        return f"try_cast(replace({name}, ',', '') as {column.duckdb_type})"
+    if column.type == "date":
+        return _date(name)
+    if column.type == "month":
+        digits = (
+            f"try_strptime(regexp_extract({name}, '^([0-9]{{4}}[-/.年]?[0-9]{{1,2}})月?$', 1), "
+            "['%Y%m', '%Y-%m', '%Y/%m', '%Y.%m', '%Y年%m'])"
+        )
+        return f"date_trunc('month', coalesce({digits}::date, {_date(name)}))::date"
+    if column.type == "flag":
+        return f"map {{'是': true, '否': false, '1': true, '0': false}}[{name}]"
+    raise ContractError(f"column {name}: a delivered column cannot be of type {column.type!r}")
+
+
+def _date(name: str) -> str:
+    formats = ["%Y-%m-%d", "%Y/%m/%d", "%Y%m%d", "%Y年%m月%d日", "%Y.%m.%d", "%Y-%m-%d %H:%M:%S"]
+    parsed = f"try_strptime({name}, [{', '.join(literal(entry) for entry in formats)}])::date"
+    return f"case when year({parsed}) between 1900 and 2100 then {parsed} end"

@@ -1,0 +1,333 @@
+"""Policies: plans, dated rules, signals, code lists and areas as data.
+
+`policies/` and the deployment's overlay hold one folder a plan or subject; every file of the same
+name is read, the overlay after the project. Here they become the rows of `reference.*` and
+`meta.policy_item`. No number, list or label that a document decides stands in code.
+"""
+
+import csv
+import hashlib
+from collections.abc import Iterator, Mapping
+from datetime import date, timedelta
+from pathlib import Path
+
+import yaml
+
+from minsheng.settings import Settings
+
+Row = dict[str, object]
+NATION = "000000000000"
+FOR_EVER = date(9999, 12, 31)
+
+
+class PolicyError(ValueError):
+    """A policy file that cannot be used, or a day for which nobody decided a value."""
+
+
+def policy_hash(settings: Settings) -> str:
+    """Changes when any file of `policies/` or of the overlay changes."""
+    digest = hashlib.sha256()
+    for folder in settings.overlaid("policies"):
+        for path in sorted(folder.rglob("*")):
+            if path.is_file():
+                digest.update(path.relative_to(folder).as_posix().encode() + b"\0")
+                digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def code_words(settings: Settings) -> dict[str, dict[str, str]]:
+    """What departments may write for a code: list -> text -> code."""
+    words: dict[str, dict[str, str]] = {}
+    for name, entries in _named(settings, "codes.yaml").items():
+        texts = words.setdefault(name, {})
+        for entry in _list(entries):
+            for text in (entry["code"], entry["label_zh"], *_list(entry.get("synonyms", []))):
+                texts[str(text)] = str(entry["code"])
+    return words
+
+
+def reference_rows(settings: Settings, table: str) -> list[Row]:
+    """The rows of one table made of policies: `area`, `area_ancestor`, `code`, `rule_value`, ...
+
+    Raises PolicyError if a file names what does not exist or two values of a rule overlap.
+    """
+    makers = {
+        "area": _areas,
+        "area_ancestor": _area_ancestors,
+        "code": _codes,
+        "income_concept": _income_concepts,
+        "object_type": _object_types,
+        "plan": _plans,
+        "policy_item": _policy_items,
+        "population": _populations,
+        "risk_level": _risk_levels,
+        "rule_value": _rule_values,
+        "signal": _signals,
+        "target": _targets,
+    }
+    return makers[table](settings)
+
+
+def rule_value(settings: Settings, rule_id: str, area_code: str, day: date) -> float:
+    """The value of `rule_id` in the area or the nearest area above it on `day`; raises if none."""
+    above = [area_code, *(str(row["ancestor_code"]) for row in _area_ancestors(settings)
+                          if row["area_code"] == area_code), NATION]
+    for code in above:
+        for row in _rule_values(settings):
+            if (
+                row["rule_id"] == rule_id
+                and row["area_code"] == code
+                and _day(row["effective_from"]) <= day <= _day(row["effective_to"])
+            ):
+                return float(str(row["value"]))
+    raise PolicyError(
+        f"nobody has decided {rule_id!r} for area {area_code} on {day}; "
+        "add a dated value with its document to a rules.yaml under policies/"
+    )
+
+
+def _areas(settings: Settings) -> list[Row]:
+    found = {str(row["area_code"]): row for row in _area_rows(settings)}
+    level_columns = {"city": "city_code", "county": "county_code",
+                     "town": "town_code", "village": "village_code"}
+    rows: list[Row] = []
+    for code, area in found.items():
+        row: Row = {**area, **dict.fromkeys(level_columns.values())}
+        for step in _upwards(code, found):
+            column = level_columns.get(str(found[step]["area_level"]))
+            if column:
+                row[column] = step
+        rows.append(row)
+    return rows
+
+
+def _area_ancestors(settings: Settings) -> list[Row]:
+    found = {str(row["area_code"]): row for row in _area_rows(settings)}
+    return [
+        {
+            "area_code": code,
+            "ancestor_code": step,
+            "ancestor_level": found[step]["area_level"],
+            "distance": distance,
+        }
+        for code in found
+        for distance, step in enumerate(_upwards(code, found))
+    ]
+
+
+def _upwards(code: str, areas: Mapping[str, Row]) -> Iterator[str]:
+    """`code` and every area above it."""
+    seen: set[str] = set()
+    while code in areas:
+        if code in seen:
+            raise PolicyError(f"area {code} lies in itself")
+        seen.add(code)
+        yield code
+        code = str(areas[code]["parent_code"] or "")
+
+
+def _area_rows(settings: Settings) -> list[Row]:
+    """Areas as listed; a deployment that lists areas of its own has only those."""
+    for folder in reversed(settings.overlaid("policies")):
+        rows: list[Row] = []
+        for path in sorted(folder.glob("*/areas.csv")):
+            with path.open(encoding="utf-8", newline="") as stream:
+                for row in csv.DictReader(stream):
+                    rows.append({**row, "parent_code": row["parent_code"] or None})
+        if rows:
+            return rows
+    raise PolicyError("no areas.csv under policies/")
+
+
+def _codes(settings: Settings) -> list[Row]:
+    return [
+        {
+            "code_list": name,
+            "code": entry["code"],
+            "label_zh": entry["label_zh"],
+            "label_en": entry["label_en"],
+            "has_attribute": entry.get("attribute"),
+        }
+        for name, entries in _named(settings, "codes.yaml").items()
+        for entry in _list(entries)
+    ]
+
+
+def _rule_values(settings: Settings) -> list[Row]:
+    rows: list[Row] = []
+    for rule_id, rule in _named(settings, "rules.yaml").items():
+        for area_code in _list(rule["areas"]):
+            spans: list[tuple[date, date]] = []
+            for start, entry in dict(rule["values"]).items():
+                until = _day(entry.get("until", FOR_EVER))
+                if until < _day(start):
+                    raise PolicyError(f"rule {rule_id}: a value ends {until} before its {start}")
+                spans.append((_day(start), until))
+                rows.append(
+                    {
+                        "rule_id": rule_id,
+                        "area_code": area_code,
+                        "effective_from": _day(start),
+                        "effective_to": until,
+                        "value": entry["value"],
+                        "unit": str(rule["unit"]).replace("currency", settings.currency_en),
+                        "is_line": bool(rule.get("is_line", False)),
+                        "label_zh": rule["label_zh"],
+                        "label_en": rule["label_en"],
+                        "document": entry["reference"],
+                        "clause": entry.get("clause", ""),
+                    }
+                )
+            spans.sort()
+            for (_, end), (start, _) in zip(spans, spans[1:], strict=False):
+                if start <= end:
+                    raise PolicyError(f"rule {rule_id}: two values hold on {start}")
+    return rows
+
+
+def _populations(settings: Settings) -> list[Row]:
+    return [{"population": name, **entry} for name, entry in
+            _named(settings, "populations.yaml").items()]
+
+
+def _income_concepts(settings: Settings) -> list[Row]:
+    return [{"income_concept": name, **entry} for name, entry in
+            _named(settings, "income_concepts.yaml").items()]
+
+
+def _signals(settings: Settings) -> list[Row]:
+    rules = _named(settings, "rules.yaml")
+    rows: list[Row] = []
+    for signal_id, entry in _named(settings, "signals.yaml").items():
+        for rule in (entry["threshold_rule"], entry.get("factor_rule")):
+            if rule is not None and rule not in rules:
+                raise PolicyError(f"signal {signal_id}: no rule {rule!r} in any rules.yaml")
+        rows.append(
+            {
+                "signal_id": signal_id,
+                "label_zh": entry["label_zh"],
+                "label_en": entry["label_en"],
+                "measure_id": entry["measure_id"],
+                "comparator": _comparator(entry["comparator"], signal_id),
+                "threshold_rule_id": entry["threshold_rule"],
+                "factor_rule_id": entry.get("factor_rule"),
+                "unless_signal_id": entry.get("unless"),
+                "cause_code": entry["cause_code"],
+                "points": entry["points"],
+            }
+        )
+    return rows
+
+
+def _risk_levels(settings: Settings) -> list[Row]:
+    levels = _named(settings, "levels.yaml").get("levels", {})
+    return [{"level": name, **entry} for name, entry in levels.items()]
+
+
+def _object_types(settings: Settings) -> list[Row]:
+    types = _named(settings, "levels.yaml").get("object_types", {})
+    return [{"object_type_code": name, **entry} for name, entry in types.items()]
+
+
+def _plans(settings: Settings) -> list[Row]:
+    columns = ("policy_id", "title_zh", "title_en", "document", "area_code",
+               "start_year", "end_year", "first_roll_year")
+    return [{name: plan[name] for name in columns} for plan in _plan_files(settings)]
+
+
+def _policy_items(settings: Settings) -> list[Row]:
+    return [
+        {
+            "policy_id": plan["policy_id"],
+            "item_id": item["item_id"],
+            "clause": item["clause"],
+            "term_zh": item["term_zh"],
+            "text_en": item["text_en"],
+            "kind": item["kind"],
+            "evaluation": item["evaluation"],
+            "document": plan["document"],
+        }
+        for plan in _plan_files(settings)
+        for item in _list(plan["items"])
+    ]
+
+
+def _targets(settings: Settings) -> list[Row]:
+    populations = _named(settings, "populations.yaml")
+    rows: list[Row] = []
+    for plan in _plan_files(settings):
+        for item in _list(plan["items"]):
+            for part in _list(item.get("parts", [])):
+                name = f"{plan['policy_id']} {item['item_id']} {part['part']}"
+                if part["population"] not in populations:
+                    raise PolicyError(f"{name}: no population {part['population']!r}")
+                rows += [
+                    {
+                        "policy_id": plan["policy_id"],
+                        "item_id": item["item_id"],
+                        "part": part["part"],
+                        "clause": item["clause"],
+                        "area_code": plan["area_code"],
+                        "area_level": level,
+                        "population": part["population"],
+                        "aggregate": part["aggregate"],
+                        "comparator": _comparator(part["comparator"], name),
+                        "year": year,
+                        "threshold": threshold,
+                        "deadline_year": part.get("deadline_year"),
+                        "unit": str(part["unit"]).replace("currency", settings.currency_en),
+                        "datasets": ",".join(_list(part["datasets"])),
+                        "document": plan["document"],
+                    }
+                    for year, threshold in part["thresholds"].items()
+                    for level in part["area_levels"]
+                ]
+    return rows
+
+
+def _comparator(text: str, name: str) -> str:
+    if text not in ("<", "<=", ">", ">="):
+        raise PolicyError(f"{name}: comparator {text!r} is none of < <= > >=")
+    return text
+
+
+def _plan_files(settings: Settings) -> list[dict[str, object]]:
+    """Plans of the deployment if it brings its own, else the project's."""
+    for folder in reversed(settings.overlaid("policies")):
+        plans = [_read(path) for path in sorted(folder.glob("*/plan.yaml"))]
+        if plans:
+            return plans
+    return []
+
+
+def _named(settings: Settings, file_name: str) -> dict[str, dict[str, object]]:
+    """Entries of every file of that name, by name; an overlay's entry replaces the project's."""
+    entries: dict[str, dict[str, object]] = {}
+    for folder in settings.overlaid("policies"):
+        for path in sorted(folder.glob(f"*/{file_name}")):
+            entries.update(_read(path))
+    return entries
+
+
+def _read(path: Path) -> dict[str, object]:
+    content = yaml.load(path.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)
+    if content is None:
+        return {}
+    if not isinstance(content, dict):
+        raise PolicyError(f"{path}: expected names and values")
+    return content
+
+
+def _list(value: object) -> list:  # type: ignore[type-arg]  # entries of YAML are of many kinds
+    if not isinstance(value, list):
+        raise PolicyError(f"expected a list, found {value!r}")
+    return value
+
+
+def _day(value: object) -> date:
+    return value if isinstance(value, date) else date.fromisoformat(str(value))
+
+
+def last_day(month: date) -> date:
+    """The last day of the month that begins on `month`."""
+    return (month + timedelta(days=31)).replace(day=1) - timedelta(days=1)

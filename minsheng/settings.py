@@ -1,0 +1,100 @@
+"""Where things are and which place the warehouse serves: the checkout, the data home, the deployment."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import yaml
+
+PROJECT_ROOT = Path(__file__).resolve().parent.parent
+RESTRICTED_FILE_MODE = 0o600
+RESTRICTED_FOLDER_MODE = 0o700
+PUBLISHED_FILE_MODE = 0o640
+
+
+class SettingsError(ValueError):
+    """A deployment or an environment variable that cannot be used."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """One deployment's settings; paths are absolute."""
+
+    root: Path
+    home: Path
+    deployment: Path
+    name_zh: str
+    area_code: str
+    currency_zh: str
+    currency_en: str
+    time_zone: ZoneInfo
+    datasets: tuple[str, ...] | None
+    """Enabled datasets as `department__dataset`; None enables all that have a contract."""
+    keep_versions: int
+
+    @property
+    def inbox(self) -> Path:
+        return self.home / "inbox"
+
+    @property
+    def lake(self) -> Path:
+        return self.home / "lake"
+
+    @property
+    def rejects(self) -> Path:
+        return self.home / "rejects"
+
+    @property
+    def builds(self) -> Path:
+        return self.home / "builds"
+
+    @property
+    def published(self) -> Path:
+        return self.home / "published"
+
+    @property
+    def vault(self) -> Path:
+        return self.home / "vault"
+
+    def overlaid(self, folder: str) -> tuple[Path, ...]:
+        """The project's folder and, after it, the deployment's overlay of the same name."""
+        return tuple(
+            path for path in (self.root / folder, self.deployment / folder) if path.is_dir()
+        )
+
+
+def load_settings(home: Path | None = None, deployment: str | None = None) -> Settings:
+    """The settings that arguments, `MINSHENG_HOME` and `MINSHENG_DEPLOYMENT` describe.
+
+    A deployment is the name of a folder in `deployments/` or the path of a folder elsewhere.
+    Raises SettingsError if the folder or a setting is missing.
+    """
+    chosen = deployment or os.environ.get("MINSHENG_DEPLOYMENT") or "demo"
+    folder = PROJECT_ROOT / "deployments" / chosen
+    if not folder.is_dir():
+        folder = Path(chosen).expanduser().resolve()
+    path = folder / "settings.yaml"
+    if not path.is_file():
+        known = sorted(child.name for child in (PROJECT_ROOT / "deployments").iterdir())
+        raise SettingsError(
+            f"deployment {chosen!r} has no settings.yaml; set MINSHENG_DEPLOYMENT to one of "
+            f"{known} or to a folder that holds one"
+        )
+    values = yaml.load(path.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)
+    chosen_home = home or Path(os.environ.get("MINSHENG_HOME") or PROJECT_ROOT / "data")
+    try:
+        return Settings(
+            root=PROJECT_ROOT,
+            home=chosen_home.expanduser().resolve(),
+            deployment=folder,
+            name_zh=values["name_zh"],
+            area_code=str(values["area_code"]),
+            currency_zh=values["currency_zh"],
+            currency_en=values["currency_en"],
+            time_zone=ZoneInfo(values["time_zone"]),
+            datasets=tuple(values["datasets"]) if values.get("datasets") else None,
+            keep_versions=int(values["keep_versions"]),
+        )
+    except KeyError as missing:
+        raise SettingsError(f"{path}: setting {missing} is missing") from None

@@ -1,0 +1,197 @@
+-- One row per item part, area, year, list basis and price basis of every plan.
+-- Growth items take the mean's growth; minimum items take the poorest household on the year's list.
+-- Before its deadline an item is on track once reached and not due until then.
+with areas as (
+    select distinct ancestor.ancestor_code as area_code, ancestor.ancestor_level as area_level
+    from indicators.household_year as household
+    join reference.area_ancestor as ancestor on ancestor.area_code = household.area_code
+),
+growth as (
+    select
+        'growth' as aggregate,
+        area_code,
+        year,
+        population,
+        list_basis,
+        price_basis,
+        growth_rate as value,
+        cast(mean_yuan as double) as numerator,
+        cast(base_mean_yuan as double) as denominator
+    from indicators.income_growth
+    union all
+    select
+        'growth_over_rural' as aggregate,
+        area_code,
+        year,
+        population,
+        list_basis,
+        price_basis,
+        growth_rate - rural_growth_rate as value,
+        growth_rate as numerator,
+        rural_growth_rate as denominator
+    from indicators.income_growth
+),
+expected as (
+    select
+        target.policy_id,
+        target.item_id,
+        target.part,
+        areas.area_code,
+        areas.area_level,
+        target.year,
+        target.population,
+        target.aggregate,
+        target.comparator,
+        target.threshold,
+        target.deadline_year,
+        target.datasets,
+        target.document,
+        target.clause
+    from reference.target as target
+    join areas on areas.area_level = target.area_level
+    join reference.area_ancestor as ancestor
+        on ancestor.area_code = areas.area_code and ancestor.ancestor_code = target.area_code
+),
+minimum as (
+    select
+        'minimum' as aggregate,
+        expected.policy_id,
+        expected.item_id,
+        expected.part,
+        expected.area_code,
+        expected.year,
+        'refreshed' as list_basis,
+        'nominal' as price_basis,
+        cast(min(household.per_capita_yuan) as double) as value,
+        cast(count(*) filter (where household.total_yuan
+            >= expected.threshold * household.member_count) as double) as numerator,
+        cast(count(*) as double) as denominator,
+        count(*) filter (where household.total_yuan
+            < expected.threshold * household.member_count) as shortfall_count
+    from expected
+    join reference.population as population on population.population = expected.population
+    join reference.area_ancestor as ancestor on ancestor.ancestor_code = expected.area_code
+    join indicators.household_year as household
+        on household.area_code = ancestor.area_code
+        and household.year = expected.year
+        and (not population.requires_roll or household.is_on_roll)
+        and (not population.requires_labour or coalesce(household.has_labour, false))
+    where expected.aggregate = 'minimum'
+        and household.total_yuan is not null
+        and household.member_count is not null
+    group by all
+),
+valued as (
+    select
+        expected.policy_id,
+        expected.item_id,
+        expected.part,
+        expected.area_code,
+        expected.year,
+        growth.list_basis,
+        growth.price_basis,
+        growth.value,
+        growth.numerator,
+        growth.denominator,
+        cast(null as bigint) as shortfall_count
+    from expected
+    join growth using (aggregate, area_code, year, population)
+    union all
+    select
+        policy_id,
+        item_id,
+        part,
+        area_code,
+        year,
+        list_basis,
+        price_basis,
+        value,
+        numerator,
+        denominator,
+        shortfall_count
+    from minimum
+),
+wanted as (
+    select
+        target.policy_id,
+        target.item_id,
+        target.part,
+        string_agg(distinct needed.dataset, ',' order by needed.dataset) as wanted_datasets
+    from (
+        select policy_id, item_id, part, unnest(string_split(datasets, ',')) as dataset
+        from reference.target
+    ) as needed
+    join reference.target as target using (policy_id, item_id, part)
+    left join meta.source as source on source.source = needed.dataset
+    where source.delivered_at is null
+    group by target.policy_id, target.item_id, target.part
+),
+stale as (
+    select target.policy_id, target.item_id, target.part, min(source.stale_since) as stale_since
+    from reference.target as target
+    join meta.source as source
+        on contains(',' || target.datasets || ',', ',' || source.source || ',')
+    group by target.policy_id, target.item_id, target.part
+),
+judged as (
+    select
+        expected.policy_id,
+        expected.item_id,
+        expected.part,
+        expected.area_code,
+        expected.area_level,
+        expected.year,
+        expected.population,
+        coalesce(valued.list_basis, 'refreshed') as list_basis,
+        coalesce(valued.price_basis, 'nominal') as price_basis,
+        valued.value,
+        expected.comparator,
+        expected.threshold,
+        expected.deadline_year,
+        case expected.comparator
+            when '<' then valued.value < expected.threshold
+            when '<=' then valued.value <= expected.threshold
+            when '>' then valued.value > expected.threshold
+            when '>=' then valued.value >= expected.threshold
+        end as is_reached,
+        valued.numerator,
+        valued.denominator,
+        valued.shortfall_count,
+        expected.document,
+        expected.clause
+    from expected
+    left join valued using (policy_id, item_id, part, area_code, year)
+)
+select
+    judged.policy_id,
+    judged.item_id,
+    judged.part,
+    judged.area_code,
+    judged.area_level,
+    judged.year,
+    'year' as period_type,
+    make_date(judged.year, 1, 1) as period_start,
+    judged.population,
+    judged.list_basis,
+    judged.price_basis,
+    judged.value,
+    judged.comparator,
+    judged.threshold,
+    case
+        when judged.value is null then 'no_data'
+        when judged.is_reached and judged.year < judged.deadline_year then 'on_track'
+        when judged.year < judged.deadline_year then 'not_due'
+        when judged.is_reached then 'met'
+        else 'missed'
+    end as status,
+    judged.value - judged.threshold as gap,
+    judged.numerator,
+    judged.denominator,
+    judged.shortfall_count,
+    stale.stale_since,
+    wanted.wanted_datasets,
+    judged.document,
+    judged.clause
+from judged
+left join stale using (policy_id, item_id, part)
+left join wanted using (policy_id, item_id, part)

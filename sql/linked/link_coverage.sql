@@ -1,0 +1,21 @@
+-- One row per source and what became of its records; the counts add up to its accepted rows.
+with on_roll as (
+    select distinct person_id
+    from linked.household_member
+),
+judged as (
+    select
+        identity.source,
+        case
+            when on_roll.person_id is not null then 'on_roll'
+            when identity.link_rule_code = 'id_and_name' then 'not_on_roll'
+            when identity.link_rule_code = 'name_conflict' then 'name_conflict'
+            else 'no_valid_id'
+        end as outcome,
+        identity.record_count
+    from vault.identity as identity
+    left join on_roll using (person_id)
+)
+select source, outcome, sum(record_count) as record_count
+from judged
+group by source, outcome

@@ -1,0 +1,16 @@
+-- One row per settled bill; the month is that of the settlement, not of its delivery.
+select
+    record.delivery_id,
+    record.row_number,
+    identity.person_id,
+    cast(date_trunc('month', record.settled_date) as date) as month,
+    record.visit_code,
+    record.total_cost_yuan,
+    record.basic_paid_yuan,
+    record.serious_illness_paid_yuan,
+    record.medical_aid_paid_yuan,
+    record.self_paid_yuan
+from staged.health__medical_settlement as record
+join vault.identity as identity
+    on identity.source = 'health__medical_settlement'
+    and identity.record_identity = record.record_identity

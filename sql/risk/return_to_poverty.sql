@@ -1,0 +1,135 @@
+-- One row per household whose signals add up to the points of entry, as of the build's month.
+-- The monitored type is the first that fits of reference.object_type; the main cause has the most
+-- points, and of equals the first in alphabetical order.
+with build as (
+    select
+        as_of_month,
+        cast(as_of_month + interval 1 month as date) as after_month,
+        cast(year(as_of_month) as integer) as as_of_year
+    from meta.build
+),
+entry as (
+    select rule.value as points
+    from reference.rule_value as rule
+    join build on build.as_of_month between rule.effective_from and rule.effective_to
+    where rule.rule_id = 'entry_points' and rule.area_code = '000000000000'
+),
+cause as (
+    select household_id, cause_code, sum(points) as points
+    from risk.household_signal
+    group by household_id, cause_code
+),
+causes as (
+    select
+        household_id,
+        string_agg(cause_code, ',' order by cause_code) as cause_codes
+    from cause
+    group by household_id
+),
+main_cause as (
+    select household_id, cause_code
+    from cause
+    qualify row_number() over (partition by household_id order by points desc, cause_code) = 1
+),
+totals as (
+    select
+        signal.household_id,
+        signal.as_of_month,
+        sum(signal.points) as points,
+        count(*) as signal_count,
+        min(signal.first_month) as first_signal_month
+    from risk.household_signal as signal
+    group by signal.household_id, signal.as_of_month
+),
+income as (
+    select household.household_id, household.per_capita_yuan
+    from indicators.household_year as household
+    join build on household.year between build.as_of_year - 1 and build.as_of_year
+    where household.per_capita_yuan is not null
+    qualify row_number() over (
+        partition by household.household_id order by household.year desc
+    ) = 1
+),
+latest_roll as (
+    select max(roll.year) as year
+    from linked.household_year_roll as roll
+    join build on roll.year <= build.as_of_year
+),
+on_roll as (
+    select roll.household_id, max(roll.year) as year
+    from linked.household_year_roll as roll
+    join build on roll.year <= build.as_of_year
+    group by roll.household_id
+),
+line as (
+    select
+        ancestor.area_code as county_code,
+        rule.value as line
+    from reference.rule_value as rule
+    join build on build.as_of_month between rule.effective_from and rule.effective_to
+    join reference.area_ancestor as ancestor on ancestor.ancestor_code = rule.area_code
+    where rule.rule_id = 'monitoring_line'
+    qualify row_number() over (partition by ancestor.area_code order by ancestor.distance) = 1
+),
+described as (
+    select
+        totals.household_id,
+        household.county_code,
+        household.town_code,
+        household.village_code,
+        totals.as_of_month,
+        totals.points,
+        totals.signal_count,
+        totals.first_signal_month,
+        income.per_capita_yuan,
+        cast(line.line as decimal(18, 2)) as line_yuan,
+        coalesce(income.per_capita_yuan < line.line, false) as is_below_line,
+        coalesce(on_roll.year < latest_roll.year, false) as left_roll
+    from totals
+    join entry on totals.points >= entry.points
+    join linked.household as household using (household_id)
+    join latest_roll on true
+    left join income using (household_id)
+    left join line on line.county_code = household.county_code
+    left join on_roll using (household_id)
+),
+typed as (
+    select described.household_id, object_type.object_type_code
+    from described
+    join reference.object_type as object_type
+        on (not object_type.requires_left_roll or described.left_roll)
+        and (not object_type.requires_income_below_line or described.is_below_line)
+    qualify row_number() over (
+        partition by described.household_id order by object_type.priority
+    ) = 1
+),
+levelled as (
+    select described.household_id, risk_level.level
+    from described
+    join reference.risk_level as risk_level on described.points >= risk_level.minimum_points
+    qualify row_number() over (
+        partition by described.household_id order by risk_level.minimum_points desc
+    ) = 1
+)
+select
+    described.household_id,
+    described.county_code,
+    described.town_code,
+    described.village_code,
+    described.as_of_month,
+    typed.object_type_code,
+    levelled.level,
+    described.points,
+    main_cause.cause_code as main_cause_code,
+    causes.cause_codes,
+    described.signal_count,
+    described.first_signal_month,
+    date_diff('day', described.first_signal_month, build.after_month) as days_open,
+    described.per_capita_yuan,
+    described.line_yuan
+from described
+join build on true
+join typed using (household_id)
+join levelled using (household_id)
+join main_cause using (household_id)
+join causes using (household_id)
