@@ -72,6 +72,8 @@ class Column:
     minimum: float | None = None
     maximum: float | None = None
     not_future: bool = False
+    clock: bool = False
+    """The value comes from the wall clock, so it is left out of the table's digest."""
 
     @property
     def duckdb_type(self) -> str:
@@ -196,13 +198,7 @@ def enabled_sources(
     return tuple(sorted((c for c in sources if c.table in enabled), key=lambda c: c.table))
 
 
-RECEIVED = (
-    ("delivery_id", "VARCHAR"),
-    ("row_number", "BIGINT"),
-    ("sender", "VARCHAR"),
-    ("period", "VARCHAR"),
-    ("period_month", "DATE"),
-)
+RECEIVED = ("delivery_id", "row_number", "sender", "period", "period_month")
 """What every staged row carries beside its columns: where it came from and which period it tells."""
 
 
@@ -218,7 +214,9 @@ def _contract(
         raise ContractError(f"{key}: needs a known layer and columns")
     names = list(listed)
     if layer == "staged":
-        names += [name for name, _ in RECEIVED if name not in listed]
+        if {"id_number", "person_name"} <= set(names):
+            names.append("record_identity")
+        names += [name for name in RECEIVED if name not in listed]
     columns = tuple(
         _column(key, name, vocabulary, listed.get(name) or {}, settings) for name in names
     )
@@ -274,7 +272,7 @@ def _column(
 
 def _raw(staged: Contract) -> Contract:
     """The contract of a dataset's rows as received: the same columns, as text."""
-    received = {name for name, _ in RECEIVED}
+    received = set(RECEIVED)
     columns = tuple(
         column if column.name in received else replace(column, type="text", codes=None, unit=None)
         for column in staged.columns

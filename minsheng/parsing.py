@@ -146,8 +146,8 @@ def typed_select(
     Columns out: the contract's, `delivered_on`, `unreadable`, `refused_by` (null if accepted).
     """
     sources = column_sources(contract, delivered)
-    own = [column for column in contract.columns if column.name not in constants
-           and column.name != "row_number"]
+    made = {*constants, "row_number", "record_identity"}
+    own = [column for column in contract.columns if column.name not in made]
     typed = {column.name: _typed(column, codes) for column in own}
     unread = ", ".join(
         f"case when {name} is not null and {expression} is null then '{name}' end"
@@ -162,6 +162,12 @@ def typed_select(
     texts = [f"{_clean(column, sources.get(column.name))} as {column.name}" for column in own]
     supplied = [f"{_supplied(column)} as {column.name}" for column in own]
     kernel = [f"{expression} as {name}" for name, expression in constants.items()]
+    if any(column.name == "record_identity" for column in contract.columns):
+        joined = f"coalesce(id_number, '') || '|' || {identity.name_key('person_name')}"
+        kernel.append(f"{joined} as record_identity")
+        typed["record_identity"] = "record_identity"
+    kept = ", ".join((*typed, "row_number", *constants))
+    decoded = ", ".join(f"{typed[column.name]} as {column.name}" for column in own)
     return f"""
 with texts as (
     select __row_number as row_number, {", ".join(texts)}
@@ -173,14 +179,13 @@ supplied as (
 ),
 typed as (
     select
-        {", ".join(f"{expression} as {name}" for name, expression in typed.items())},
+        {decoded},
         row_number, {", ".join(kernel)},
         nullif(',' || concat_ws(',', {unread}) || ',', ',,') as unreadable
     from supplied
 )
 select
-    {", ".join(typed)},
-    row_number, {", ".join(constants)}, unreadable,
+    {kept}, unreadable,
     nullif(concat_ws(',', {broken}), '') as refused_by
 from typed
 """

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from minsheng.demo.economy import DIBAO, DIBAO_MARGIN, TEKUN, Economy
-from minsheng.demo.events import BENEFIT_STOPPED, ILLNESS, Events
+from minsheng.demo.events import BENEFIT_STOPPED, Events
 from minsheng.demo.health import Certificates
 from minsheng.demo.households import Members
 from minsheng.demo.people import People
@@ -76,7 +76,7 @@ def draw_payments(
     home = members.household[holder]
     alive = members.listed[holder][:, YEAR_OF_MONTH] & (people.death_month[holder, None] >= MONTHS)
     covered = alive & (certificates.issue_month[holder, None] < MONTHS)
-    covered &= MONTHS >= economy.entry_year[home, None] * 12
+    covered &= economy.entry_year[home, None] * 12 <= MONTHS
     in_difficulty = np.isin(economy.assistance[home], (DIBAO, DIBAO_MARGIN))
     grade = certificates.grade[holder]
     care_end = draw_care_ends(rng, len(holder))

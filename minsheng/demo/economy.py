@@ -68,7 +68,7 @@ class Economy:
         """Whether each household is on assistance in each month."""
         month = np.arange(MONTH_COUNT)
         is_active = (month >= self.benefit_start[:, None]) & (month < self.benefit_stop[:, None])
-        return is_active & (self.assistance != NO_ASSISTANCE)[:, None]
+        return np.asarray(is_active & (self.assistance != NO_ASSISTANCE)[:, None])
 
 
 def draw_entry_years(rng: np.random.Generator, count: int) -> Integers:
@@ -123,11 +123,9 @@ def draw_economy(
         amounts = np.round(expected[:, None] * shares).astype(np.int64)
         observed = lives_on & (year >= entry_year)
         lower_wage(rng, amounts, illness_year[:, year] & lives_on)
-        events.append(
-            apply_job_loss(rng, amounts, year, observed & members.has_labour[:, year])
-        )
-        events.append(apply_business_failure(rng, amounts, year, observed))
         apply_benefits(amounts, year, start, stop, per_person[:, year] * people[:, year])
+        events.append(apply_job_loss(rng, amounts, year, observed & members.has_labour[:, year]))
+        events.append(apply_business_failure(rng, amounts, year, observed))
         components[:, year] = amounts
         per_head[:, year] = amounts.sum(axis=1) // np.maximum(people[:, year], 1)
     total = components.sum(axis=2)
@@ -183,7 +181,7 @@ def stands_on_roll(
     """Who stands on the roll: entrants, stayers, and leavers who fell below the line."""
     enters = entry_year == year
     if year == 0:
-        return enters
+        return np.asarray(enters)
     before = on_roll[:, year - 1]
     rank = np.zeros(len(before))
     rank[np.argsort(np.where(before, per_head[:, year - 1], -1))] = np.arange(len(before))
@@ -194,7 +192,7 @@ def stands_on_roll(
     has_left = ~before & on_roll[:, :year].any(axis=1)
     fell = per_head[:, year - 1] < LINE_FEN
     returns = has_left & fell & (rng.random(len(before)) < 0.45)
-    return enters | stays | returns
+    return np.asarray(enters | stays | returns)
 
 
 def draw_stops(

@@ -49,7 +49,7 @@ UNREADABLE_DATES = ("2019-13-45", "上月底", "待补录", "2018.2.30")
 UNREADABLE_AMOUNTS = ("约一万", "待核实", "12o0.5", "1.2.3")
 UNKNOWN_CODES = ("未分类", "详见附件", "A9类", "待定类别")
 WRONG_CHARACTERS = "囝圳埔塅屿岙嶴泮浃湫"
-FULL_WIDTH = str.maketrans("0123456789X", "０１２３４５６７８９Ｘ")  # noqa: RUF001
+FULL_WIDTH = str.maketrans("0123456789X", "０１２３４５６７８９Ｘ")
 
 # What is paid out or paid by the patient must not be negative; incomes are never spoiled so.
 AMOUNTS_OF_DATASET = {

@@ -22,8 +22,8 @@ INPATIENT, OUTPATIENT, CHRONIC = range(len(VISITS))
 DISEASES = (
     ("肺炎", "骨折", "胆囊结石", "冠心病", "脑梗死", "腰椎间盘突出", "阑尾炎", "慢性阻塞性肺病"),
     ("上呼吸道感染", "胃炎", "腰痛", "皮炎", "牙周炎", "结膜炎", "腹泻", "头晕"),
-    ("高血压", "糖尿病", "慢性肾病透析", "精神分裂症", "类风湿关节炎", "慢性乙型肝炎", "帕金森病", "冠心病"),
-    ("肺恶性肿瘤", "肝恶性肿瘤", "脑出血", "白血病", "胃恶性肿瘤", "严重多发伤", "急性心肌梗死", "尿毒症"),
+    ("高血压", "糖尿病", "肾病透析", "癫痫", "精神分裂症", "类风湿关节炎", "慢性乙肝", "帕金森病"),
+    ("肺恶性肿瘤", "肝恶性肿瘤", "脑出血", "白血病", "胃恶性肿瘤", "多发伤", "心肌梗死", "尿毒症"),
 )  # fmt: skip
 CATASTROPHE = 3
 
@@ -92,9 +92,8 @@ def draw_certificates(
     earliest = np.maximum(people.birth + 200, days_of("2005-01-01"))
     latest = days_of("2016-12-20")
     share = rng.random(count)
-    issue = np.where(
-        earliest < latest, earliest + np.floor(share * (latest - earliest)).astype(np.int64), latest
-    )
+    issue = np.minimum(earliest, latest)
+    issue += np.floor(share * (latest - issue)).astype(np.int64)
     issue = np.where(holds & (people.birth < latest), issue, NO_ISSUE)
 
     # New certificates come in every year; in 2022 more, and all of those are severe.
@@ -203,6 +202,4 @@ def draw_settlements(
         self_fen=own,
     )
     costs = own[len(draw) :]
-    return settlements, Events.of(
-        ILLNESS, illness.household, illness.month, costs, illness.person
-    )
+    return settlements, Events.of(ILLNESS, illness.household, illness.month, costs, illness.person)

@@ -31,8 +31,8 @@ Slot = tuple[int, int, int]
 # Share of households, share of male heads, and the members with their lowest and highest age at
 # the end of 2017. Spouses have an age near the head's. The sizes average about 1.95.
 TEMPLATES: tuple[tuple[float, float, tuple[Slot, ...]], ...] = (
-    (0.300, 0.60, ((HEAD, 60, 89),)),
-    (0.130, 0.72, ((HEAD, 36, 60),)),
+    (0.280, 0.60, ((HEAD, 60, 89),)),
+    (0.150, 0.72, ((HEAD, 36, 60),)),
     (0.183, 0.92, ((HEAD, 60, 86), (SPOUSE, 0, 0))),
     (0.090, 0.60, ((HEAD, 62, 86), (CHILD, 28, 56))),
     (0.064, 0.90, ((HEAD, 40, 59), (SPOUSE, 0, 0))),
@@ -156,9 +156,7 @@ def draw_members(rng: np.random.Generator, count: int) -> Members:
         labour=labour,
         head=head,
         member_count=np.add.reduceat(listed.astype(np.int64), start, axis=0),
-        has_labour=np.logical_or.reduceat(
-            listed & (labour < FIRST_WITHOUT_LABOUR), start, axis=0
-        ),
+        has_labour=np.logical_or.reduceat(listed & (labour < FIRST_WITHOUT_LABOUR), start, axis=0),
         size_at_first=size,
         is_single_elder=single_elder,
     )
@@ -174,9 +172,7 @@ def template_tables() -> tuple[Integers, Integers, Integers, Integers]:
     return tables[0], tables[1], tables[2], sizes
 
 
-def draw_ages(
-    rng: np.random.Generator, role: Integers, low: Integers, high: Integers
-) -> Integers:
+def draw_ages(rng: np.random.Generator, role: Integers, low: Integers, high: Integers) -> Integers:
     """Ages at the end of 2017 that keep a generation between parents and children."""
     age = rng.integers(low, high + 1)
     head_age = age[:, :1]

@@ -89,9 +89,7 @@ def check_digit(first_seventeen: str) -> str:
     return chr(CHECK_CHARACTERS[total % 11])
 
 
-def person_names(
-    rng: np.random.Generator, family: Integers, has_family_name: Flags
-) -> pl.Series:
+def person_names(rng: np.random.Generator, family: Integers, has_family_name: Flags) -> pl.Series:
     """Names; persons of one family share a surname where `has_family_name` is true."""
     count = len(family)
     family_surnames = rng.integers(0, len(SURNAMES), int(family.max(initial=0)) + 1)

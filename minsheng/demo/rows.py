@@ -24,6 +24,7 @@ from minsheng.demo.reference import (
     YEAR_COUNT,
     Areas,
     CodeTexts,
+    Flags,
     Integers,
     Reference,
 )
@@ -109,9 +110,7 @@ class Writer:
         household = members.household[person]
         has_phone = (self.rng.random(len(members.household)) < 0.6)[person]
         # No mobile number begins with 120.
-        phone = padded_texts(
-            12_000_000_000 + lives.people.key[person] * 7919 % 100_000_000, 11
-        )
+        phone = padded_texts(12_000_000_000 + lives.people.key[person] * 7919 % 100_000_000, 11)
         columns = {
             "household_number": lives.household_number.gather(household),
             "id_number": self.id_number(person),
@@ -286,7 +285,7 @@ def by_file(file: Integers, *columns: Integers) -> tuple[Integers, tuple[Integer
     return file[order], tuple(column[order] for column in columns)
 
 
-def only_where(texts: pl.Series, wanted: Integers) -> pl.Series:
+def only_where(texts: pl.Series, wanted: Flags) -> pl.Series:
     """Texts where wanted, empty cells elsewhere."""
-    empty = np.flatnonzero(~wanted.astype(np.bool_))
+    empty = np.flatnonzero(~wanted)
     return texts.scatter(empty, [None]) if len(empty) else texts

@@ -1,0 +1,44 @@
+"""Layer published: the audited build made current, with its tables as Parquet."""
+
+from collections.abc import Sequence
+
+import dagster as dg
+
+from assets.warehouse_resource import WarehouseResource
+from minsheng.release import publish_build
+
+RELEASE_KEY = dg.AssetKey(["published", "release"])
+
+
+def release_asset(tables: Sequence[dg.AssetKey]) -> dg.AssetsDefinition:
+    """The last asset of a refresh."""
+
+    @dg.asset(
+        key=RELEASE_KEY,
+        deps=list(tables),
+        group_name="published",
+        description="The version that readers open: audited, exported and made current in one "
+        "rename. A run that has not made every table cannot publish.",
+        kinds={"duckdb", "parquet"},
+        owners=["team:statistics"],
+    )
+    def release(
+        context: dg.AssetExecutionContext, warehouse: WarehouseResource
+    ) -> dg.MaterializeResult:  # type: ignore[type-arg]  # no value is passed on
+        build = warehouse.build
+        selected = frozenset(
+            ".".join(each.path) for each in context.job_def.asset_layer.selected_asset_keys
+        )
+        opened = build.open(selected, frozenset(".".join(key.path) for key in tables))
+        version = publish_build(opened, build.project, build.run_id, build.close)
+        return dg.MaterializeResult(
+            metadata={
+                "version": version.version,
+                "build_id": version.build_id,
+                "as_of_month": version.as_of_month,
+                "folder": dg.MetadataValue.path(str(version.folder)),
+            },
+            data_version=dg.DataVersion(version.build_id),
+        )
+
+    return release

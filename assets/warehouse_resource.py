@@ -1,0 +1,143 @@
+"""The resource that every asset writes through: one lock, one connection and one build a run."""
+
+import fcntl
+import shutil
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from datetime import date, datetime
+from functools import cached_property
+from pathlib import Path
+
+import dagster as dg
+from pydantic import PrivateAttr
+
+from minsheng.build import Inputs, Project, downstream, gather_inputs, mark_stale
+from minsheng.release import current
+from minsheng.settings import Settings, load_settings
+from minsheng.warehouse import RESTRICTED_FILE, WAREHOUSE_FILE, Warehouse, open_warehouse
+
+LOCK_FILE = "refresh.lock"
+WORK_PREFIX = ".work-"
+PARTIAL_PREFIX = "partial-"
+
+
+class AnotherRefreshRuns(RuntimeError):
+    """Two refreshes may not write at once."""
+
+
+class Build:
+    """One run's build: a whole one in a new folder, or a copy of the latest with some tables remade.
+
+    Opened by the first asset that asks, because only an asset knows what the run has selected.
+    """
+
+    def __init__(self, project: Project, now: datetime, run_id: str) -> None:
+        self.project = project
+        self.now = now
+        self.run_id = run_id
+        self._stack = ExitStack()
+        self._warehouse: Warehouse | None = None
+        self._selected: frozenset[str] = frozenset()
+        self.is_whole = False
+
+    @property
+    def settings(self) -> Settings:
+        return self.project.settings
+
+    @property
+    def folder(self) -> Path:
+        prefix = WORK_PREFIX if self.is_whole else PARTIAL_PREFIX
+        return self.settings.builds / f"{prefix}{self.run_id}"
+
+    @cached_property
+    def inputs(self) -> Inputs:
+        """The declared inputs; ask after the deliveries are in the lake."""
+        return gather_inputs(self.project)
+
+    def open(self, selected: frozenset[str], everything: frozenset[str]) -> Warehouse:
+        """The open warehouse of a run that makes `selected` out of `everything`."""
+        if self._warehouse is None:
+            self.is_whole = everything <= selected
+            self._selected = selected
+            self._prepare_folder()
+            self._warehouse = self._stack.enter_context(
+                open_warehouse(self.settings, self.folder)
+            )
+        return self._warehouse
+
+    def table_is_made(self, name: str) -> None:
+        """In a partial run, mark what is downstream and not selected as stale."""
+        if self._warehouse is not None and not self.is_whole:
+            stale = downstream(self.project, name, self._selected)
+            mark_stale(self._warehouse, self.project, stale)
+
+    def close(self) -> None:
+        self._warehouse = None
+        self._stack.close()
+
+    def _prepare_folder(self) -> None:
+        builds = self.settings.builds
+        builds.mkdir(parents=True, exist_ok=True)
+        for leftover in builds.glob(f"{WORK_PREFIX}*"):
+            # what a run that died has left; a re-execution of that run goes on in it
+            if leftover != self.folder:
+                shutil.rmtree(leftover)
+        if self.is_whole or self.folder.exists():
+            return
+        latest = current(self.settings)
+        if latest is None:
+            raise dg.Failure(
+                "a run of selected assets starts from the latest complete build, and there is "
+                "none; run `minsheng refresh` first"
+            )
+        complete = builds / latest.build_id
+        self.folder.mkdir(parents=True)
+        for name in (WAREHOUSE_FILE, RESTRICTED_FILE):
+            shutil.copyfile(complete / name, self.folder / name)
+
+
+class WarehouseResource(dg.ConfigurableResource):  # type: ignore[type-arg]  # no value type
+    """Where the run writes. `known_on` (a day) and `as_of` (a month) are ISO dates or empty."""
+
+    known_on: str = ""
+    as_of: str = ""
+
+    _build: Build | None = PrivateAttr(default=None)
+
+    @contextmanager
+    def yield_for_execution(
+        self, context: dg.InitResourceContext
+    ) -> Iterator["WarehouseResource"]:
+        settings = load_settings()
+        project = Project(
+            settings,
+            known_on=date.fromisoformat(self.known_on) if self.known_on else None,
+            as_of=date.fromisoformat(self.as_of).replace(day=1) if self.as_of else None,
+        )
+        run = context.run
+        run_id = (run.root_run_id or run.run_id) if run else "in-memory"
+        with refresh_lock(settings):
+            self._build = Build(project, datetime.now(settings.time_zone), run_id)
+            try:
+                yield self
+            finally:
+                self._build.close()
+
+    @property
+    def build(self) -> Build:
+        assert self._build is not None, "the resource is used outside a run"
+        return self._build
+
+
+@contextmanager
+def refresh_lock(settings: Settings) -> Iterator[None]:
+    """Hold the home's lock; raises AnotherRefreshRuns at once if somebody else has it."""
+    settings.home.mkdir(parents=True, exist_ok=True)
+    with (settings.home / LOCK_FILE).open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise AnotherRefreshRuns(
+                f"another refresh is writing {settings.home}; wait for it to end"
+            ) from None
+        yield

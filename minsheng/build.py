@@ -1,0 +1,453 @@
+"""A build: from the lake to a file of tables. What it is made of, and the making of each table.
+
+Everything here takes what it needs as arguments; nothing asks the clock.
+"""
+
+import hashlib
+import json
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from functools import cached_property
+from importlib.metadata import version
+from pathlib import Path
+
+from minsheng import ingest, lake, linkage, models, parsing, policies, pseudonyms
+from minsheng.checks import CheckResult, check_table
+from minsheng.contracts import RESTRICTED_LAYERS, Contract, enabled_sources, load_contracts
+from minsheng.lake import Receipt
+from minsheng.models import Model
+from minsheng.parsing import literal
+from minsheng.settings import Settings
+from minsheng.warehouse import (
+    RECEIVED_SCHEMA,
+    Warehouse,
+    qualified,
+    table_digest,
+    table_exists,
+    write_rows,
+    write_table,
+    write_view,
+)
+
+ENGINES = ("duckdb", "polars", "pyarrow", "great-expectations", "sqlglot")
+CODE_FOLDERS = ("minsheng", "sql", "assets", "pipelines")
+CODE_SUFFIXES = (".py", ".sql")
+
+
+@dataclass(frozen=True)
+class Project:
+    """Everything a build is a function of, beside the deliveries."""
+
+    settings: Settings
+    known_on: date | None = None
+    as_of: date | None = None
+
+    @cached_property
+    def contracts(self) -> dict[str, Contract]:
+        return load_contracts(self.settings)
+
+    @cached_property
+    def sources(self) -> tuple[Contract, ...]:
+        """Staged contracts of the enabled datasets."""
+        return enabled_sources(self.contracts, self.settings)
+
+    @cached_property
+    def all_sources(self) -> tuple[Contract, ...]:
+        """Staged contracts of every dataset; one that is not enabled is an empty typed table."""
+        return tuple(sorted((c for c in self.contracts.values() if c.layer == "staged"),
+                            key=lambda contract: contract.table))
+
+    @cached_property
+    def codes(self) -> dict[str, dict[str, str]]:
+        return policies.code_words(self.settings)
+
+    @cached_property
+    def models(self) -> dict[str, Model]:
+        return models.load_models(self.settings.root)
+
+    @cached_property
+    def secret(self) -> bytes:
+        return pseudonyms.load_secret(self.settings.vault)
+
+    def is_enabled(self, source: Contract) -> bool:
+        return source in self.sources
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """The declared inputs of a build; their hash is its `build_id`."""
+
+    deliveries: tuple[Receipt, ...]
+    """Every delivery known, in order of delivery."""
+    effective: tuple[Receipt, ...]
+    as_of_month: date | None
+    known_on: date | None
+    code_version: str
+    policy_hash: str
+    contract_hash: str
+    engine_versions: str
+    secret_fingerprint: str
+    settings_hash: str
+
+    @cached_property
+    def build_id(self) -> str:
+        parts = {
+            "deliveries": [(r.delivery_id, r.status, r.delivered_at) for r in self.deliveries],
+            "as_of_month": str(self.as_of_month),
+            "known_on": str(self.known_on),
+            "code": self.code_version,
+            "policies": self.policy_hash,
+            "contracts": self.contract_hash,
+            "engines": self.engine_versions,
+            "secret": self.secret_fingerprint,
+            "settings": self.settings_hash,
+        }
+        text = json.dumps(parts, sort_keys=True, ensure_ascii=False)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def gather_inputs(project: Project) -> Inputs:
+    """What a build made now would be made of; reads receipts and hashes, no data."""
+    tables = {source.table for source in project.sources}
+    receipts = tuple(
+        receipt
+        for receipt in lake.read_receipts(project.settings.lake)
+        if receipt.table in tables
+        and (project.known_on is None or receipt.delivered_on <= project.known_on)
+    )
+    effective = lake.effective(receipts, project.known_on)
+    contracts = sorted((name, contract.hash) for name, contract in project.contracts.items())
+    settings = (project.settings.deployment / "settings.yaml").read_bytes()
+    return Inputs(
+        deliveries=receipts,
+        effective=effective,
+        as_of_month=project.as_of or (lake.latest_month(effective) if effective else None),
+        known_on=project.known_on,
+        code_version=code_version(project.settings.root),
+        policy_hash=policies.policy_hash(project.settings)[:16],
+        contract_hash=_hash(repr(contracts)),
+        engine_versions=" ".join(f"{name} {version(name)}" for name in ENGINES),
+        secret_fingerprint=pseudonyms.secret_fingerprint(project.secret),
+        settings_hash=hashlib.sha256(settings).hexdigest()[:16],
+    )
+
+
+def code_version(root: Path) -> str:
+    """Hash of the source tree that makes tables; the demo generator makes none."""
+    digest = hashlib.sha256()
+    for folder in CODE_FOLDERS:
+        for path in sorted((root / folder).rglob("*")):
+            if path.suffix in CODE_SUFFIXES and "demo" not in path.parts[:-1]:
+                digest.update(path.relative_to(root).as_posix().encode() + b"\0")
+                digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def ingest_source(project: Project, source: Contract, now: datetime) -> ingest.Ingested:
+    """Take the waiting files of one dataset into the lake."""
+    return ingest.ingest_dataset(
+        project.settings, source, project.sources, project.codes, now
+    )
+
+
+def make_raw(warehouse: Warehouse, project: Project, source: Contract) -> int:
+    """Make `raw.<source>`, the rows of the effective deliveries as text, and return their number.
+
+    Beside it `received.<source>` has the same rows typed, with what each was refused for.
+    """
+    receipts = [
+        ingest.ensure_typed(project.settings, source, project.codes, receipt)
+        for receipt in gather_inputs(project).effective
+        if receipt.table == source.table
+    ]
+    raw = project.contracts[f"raw.{source.table}"]
+    folders = [lake.delivery_folder(project.settings.lake, receipt) for receipt in receipts]
+    version_of_rows = ingest.typed_version(source, project.codes)
+    typed = [ingest.typed_path(folder, version_of_rows) for folder in folders]
+    write_view(warehouse, source, RECEIVED_SCHEMA, _received_select(source, typed))
+    return write_view(warehouse, raw, "raw", _raw_select(raw, source, receipts, folders))
+
+
+def make_staged(warehouse: Warehouse, project: Project, source: Contract) -> int:
+    """Make `staged.<source>`: the accepted rows of the effective deliveries, typed."""
+    columns = ", ".join(column.name for column in source.columns)
+    received = f"restricted.{RECEIVED_SCHEMA}.{parsing.quoted(source.table)}"
+    return write_view(
+        warehouse, source, "staged", f"select {columns} from {received} where refused_by is null"
+    )
+
+
+def make_meta(
+    warehouse: Warehouse, project: Project, contract: Contract, inputs: Inputs, now: datetime
+) -> int:
+    """Make `meta.build`, `meta.delivery`, `meta.source` or `meta.columns`."""
+    if inputs.as_of_month is None:
+        raise lake.DeliveryError("the lake holds no good delivery; put files into the inbox first")
+    if contract.table == "delivery":
+        effective = {receipt.delivery_id for receipt in inputs.effective}
+        rows = [
+            _delivery_row(receipt, order, receipt.delivery_id in effective)
+            for order, receipt in enumerate(inputs.deliveries, start=1)
+        ]
+    elif contract.table == "source":
+        rows = [_source_row(source, inputs) for source in project.sources]
+    elif contract.table == "columns":
+        rows = _column_rows(project)
+    else:
+        rows = [_build_row(inputs, now)]
+    return write_rows(warehouse, contract, rows)
+
+
+def make_reference(warehouse: Warehouse, project: Project, contract: Contract) -> int:
+    """Make a table of policies: `reference.<table>` or `meta.policy_item`."""
+    rows = policies.reference_rows(project.settings, contract.table)
+    return write_rows(warehouse, contract, rows)
+
+
+def make_vault(warehouse: Warehouse, project: Project, contract: Contract) -> int:
+    """Make a table of who is who."""
+    makers = {"identity": linkage.identity_select, "household": linkage.household_select}
+    select = makers[contract.table](project.all_sources, project.secret)
+    return write_table(warehouse, contract, select)
+
+
+def make_model(warehouse: Warehouse, project: Project, model: Model) -> int:
+    """Make the table of one SQL model."""
+    return write_table(warehouse, project.contracts[model.name], model.sql)
+
+
+def record_digest(
+    warehouse: Warehouse, project: Project, contract: Contract, run_id: str
+) -> str:
+    """Note rows and digest of a table in `meta.table_digest`; return the digest.
+
+    Until the build is published the table carries the run that made it, since the build's own id is
+    known only when every delivery is in. Restricted tables are digested and not noted.
+    """
+    row_count, digest = table_digest(warehouse, contract)
+    if contract.layer not in RESTRICTED_LAYERS:
+        _replace_rows(
+            warehouse,
+            project.contracts["meta.table_digest"],
+            f"schema_name = {literal(contract.layer)} and table_name = {literal(contract.table)}",
+            [(contract.layer, contract.table, row_count, digest, run_id, False)],
+        )
+    return digest
+
+
+def check(warehouse: Warehouse, project: Project, contract: Contract) -> tuple[CheckResult, ...]:
+    """Hold a table to its contract and note the results in `quality.check_result`."""
+    results = check_table(warehouse, contract, project.contracts)
+    _replace_rows(
+        warehouse,
+        project.contracts["quality.check_result"],
+        f"table_name = {literal(contract.name)}",
+        [
+            (r.table_name, r.check_name, r.severity, r.passed, r.failing_rows,
+             r.is_refused_at_ingest, r.why)
+            for r in results
+        ],
+    )
+    return results
+
+
+def mark_stale(warehouse: Warehouse, project: Project, names: Sequence[str]) -> None:
+    """Mark tables as stale because something above them was made again without them."""
+    for name in names:
+        layer, table = name.split(".")
+        warehouse.connection.execute(
+            "update minsheng.meta.table_digest set is_stale = true "
+            "where schema_name = ? and table_name = ?",
+            [layer, table],
+        )
+
+
+def table_reads(project: Project) -> dict[str, tuple[str, ...]]:
+    """What each table is made from or checked against, by name.
+
+    Nobody writes it twice: the SQL and the contracts say it.
+    """
+    raw = tuple(f"raw.{source.table}" for source in project.all_sources)
+    staged = tuple(source.name for source in project.all_sources)
+    reads: dict[str, tuple[str, ...]] = dict.fromkeys(raw, ())
+    for contract in project.contracts.values():
+        if contract.layer == "staged":
+            reads[contract.name] = (f"raw.{contract.table}",)
+        elif contract.layer == "vault":
+            reads[contract.name] = (*staged, "meta.delivery")
+        elif contract.layer == "reference" or contract.name in ("meta.policy_item", "meta.columns"):
+            reads[contract.name] = ()
+    reads["meta.delivery"] = raw
+    reads["meta.source"] = reads["meta.build"] = ("meta.delivery",)
+    reads |= {name: model.reads for name, model in project.models.items()}
+    for name, contract in project.contracts.items():
+        if name in reads:
+            reads[name] = tuple(sorted({*reads[name], *_tables_checked_against(contract)}))
+    return reads
+
+
+def _tables_checked_against(contract: Contract) -> set[str]:
+    tables = {reference.table for reference in contract.references}
+    if contract.layer not in RESTRICTED_LAYERS and any(c.codes for c in contract.columns):
+        tables.add("reference.code")
+    return tables - {contract.name}
+
+
+def downstream(project: Project, remade: str, selected: Collection[str]) -> tuple[str, ...]:
+    """Tables that read `remade`, directly or not, and are not `selected` themselves."""
+    reads = table_reads(project)
+    touched = {remade}
+    while True:
+        more = {name for name, above in reads.items() if touched.intersection(above)} - touched
+        if not more:
+            return tuple(sorted(touched - set(selected) - {remade}))
+        touched |= more
+
+
+def _received_select(source: Contract, typed: Sequence[Path]) -> str:
+    columns = [column.name for column in source.columns]
+    if typed:
+        listed = ", ".join(columns)
+        return (
+            f"select {listed}, delivered_on, unreadable, refused_by "
+            f"from read_parquet({_paths(typed)})"
+        )
+    empty = ", ".join(f"null::{c.duckdb_type} as {c.name}" for c in source.columns)
+    return (
+        f"select {empty}, null::date as delivered_on, null::varchar as unreadable, "
+        "null::varchar as refused_by where false"
+    )
+
+
+def _raw_select(
+    raw: Contract, source: Contract, receipts: Sequence[Receipt], folders: Sequence[Path]
+) -> str:
+    received = {"sender", "period", "period_month"}
+    if not receipts:
+        empty = ", ".join(f"null::{c.duckdb_type} as {c.name}" for c in raw.columns)
+        return f"select {empty} where false"
+    headers = tuple(dict.fromkeys(header for r in receipts for header in r.headers))
+    found = parsing.column_sources(source, headers)
+    listed = []
+    for column in raw.columns:
+        if column.name == "delivery_id":
+            listed.append("regexp_extract(filename, '([0-9a-f]{16})/rows.parquet$', 1) as delivery_id")
+        elif column.name == "row_number":
+            listed.append("__row_number as row_number")
+        elif column.name not in received:
+            text = found.get(column.name, "null::varchar")
+            listed.append(f"{text} as {column.name}")
+    rows = [folder / "rows.parquet" for folder in folders]
+    deliveries = ", ".join(
+        f"({literal(r.delivery_id)}, {literal(r.sender) if r.sender else 'null'}, "
+        f"{literal(r.period)}, date '{r.period_month}')"
+        for r in receipts
+    )
+    return f"""
+        select texts.*, delivery.sender, delivery.period, delivery.period_month
+        from (
+            select {", ".join(listed)}
+            from read_parquet({_paths(rows)}, union_by_name = true, filename = true)
+        ) as texts
+        join (values {deliveries}) as delivery (delivery_id, sender, period, period_month)
+            using (delivery_id)
+    """
+
+
+def _paths(paths: Sequence[Path]) -> str:
+    return f"[{', '.join(literal(str(path)) for path in paths)}]"
+
+
+def _delivery_row(receipt: Receipt, order: int, is_effective: bool) -> dict[str, object]:
+    if receipt.status == "refused":
+        status = "refused"
+    else:
+        status = "effective" if is_effective else "superseded"
+    return {
+        "delivery_id": receipt.delivery_id,
+        "department": receipt.department,
+        "dataset": receipt.dataset,
+        "sender": receipt.sender,
+        "period": receipt.period,
+        "delivered_at": _moment(receipt.delivered_at),
+        "ingested_at": _moment(receipt.ingested_at),
+        "sha256": receipt.sha256,
+        "rows_received": receipt.rows_received,
+        "rows_accepted": receipt.rows_accepted,
+        "rows_refused": receipt.rows_refused,
+        "delivery_status": status,
+        "delivery_order": order,
+        "reason": receipt.message or None,
+    }
+
+
+def _source_row(source: Contract, inputs: Inputs) -> dict[str, object]:
+    assert source.delivery and inputs.as_of_month
+    receipts = [receipt for receipt in inputs.effective if receipt.table == source.table]
+    latest = max(receipts, key=lambda receipt: receipt.period_month, default=None)
+    due = lake.stale_from(latest, source.delivery.promised_days) if latest else None
+    end = policies.last_day(inputs.as_of_month)
+    return {
+        "source": source.table,
+        "department": source.delivery.department,
+        "dataset": source.delivery.dataset,
+        "period_month": latest.period_month if latest else None,
+        "delivered_at": _moment(latest.delivered_at) if latest else None,
+        "due_date": due,
+        "stale_since": due if due and due <= end else None,
+        "rows_accepted": sum(receipt.rows_accepted for receipt in receipts),
+        "rows_refused": sum(receipt.rows_refused for receipt in receipts),
+    }
+
+
+def _moment(text: str) -> str:
+    """A moment as the deployment's clock showed it."""
+    return datetime.fromisoformat(text).replace(tzinfo=None).isoformat(sep=" ")
+
+
+def _replace_rows(
+    warehouse: Warehouse, contract: Contract, where: str, rows: Sequence[tuple[object, ...]]
+) -> None:
+    if not table_exists(warehouse, contract):
+        write_rows(warehouse, contract, [])
+    name = qualified(contract)
+    warehouse.connection.execute(f"delete from {name} where {where}")
+    if rows:
+        places = ", ".join("?" for _ in contract.columns)
+        warehouse.connection.executemany(f"insert into {name} values ({places})", rows)
+
+
+def _build_row(inputs: Inputs, now: datetime) -> dict[str, object]:
+    return {
+        "version": f"{now:%Y%m%dT%H%M%S}-{inputs.build_id[:8]}",
+        "build_id": inputs.build_id,
+        "built_at": now.replace(tzinfo=None).isoformat(sep=" ", timespec="seconds"),
+        "known_on": inputs.known_on,
+        "as_of_month": inputs.as_of_month,
+        "code_version": inputs.code_version,
+        "policy_hash": inputs.policy_hash,
+        "contract_hash": inputs.contract_hash,
+        "engine_versions": inputs.engine_versions,
+    }
+
+
+def _column_rows(project: Project) -> list[dict[str, object]]:
+    return [
+        {
+            "schema_name": contract.layer,
+            "table_name": contract.table,
+            "column_name": column.name,
+            "label_zh": column.label_zh,
+            "label_en": column.label_en,
+            "unit": column.unit,
+            "meaning": column.meaning,
+        }
+        for contract in sorted(project.contracts.values(), key=lambda each: each.name)
+        if contract.layer not in RESTRICTED_LAYERS
+        for column in contract.columns
+    ]
+
+
+def _hash(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:16]

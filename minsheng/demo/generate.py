@@ -1,0 +1,177 @@
+"""Draws lives, writes the departments' files from them, and states the truth beside."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import yaml
+
+from minsheng.demo.benchmark import write_benchmarks
+from minsheng.demo.errors import ERROR_KINDS, KIND_NAMES, spoil
+from minsheng.demo.events import SHOCK_KINDS
+from minsheng.demo.files import Delivered, Inbox, add_special_deliveries, finish_files
+from minsheng.demo.identities import UNASSIGNED_REGIONS
+from minsheng.demo.lives import Lives, draw_chunks
+from minsheng.demo.people import HOUSEHOLDS_OF_A_CHUNK
+from minsheng.demo.plan import plan_files
+from minsheng.demo.reference import YEARS, Reference, read_reference
+from minsheng.demo.rows import Writer
+from minsheng.demo.truth import Truth
+
+
+@dataclass(frozen=True)
+class DemoSummary:
+    """What a run of the demo has written.
+
+    `rows_by_dataset` counts data rows of effective files; `errors_by_kind` the rows with each
+    error among them; `files` counts every data file, sidecars left out.
+    """
+
+    households: int
+    members: int
+    neighbours: int
+    files: int
+    rows: int
+    rows_by_dataset: dict[str, int]
+    errors_by_kind: dict[str, int]
+    shocks_by_kind: dict[str, int]
+    falls: int
+
+
+def generate(
+    inbox: Path,
+    truth: Path,
+    *,
+    project_root: Path,
+    households: int = 20_000,
+    seed: int = 2022,
+    dirty_rate: float = 0.02,
+    progress: Callable[[str], None] | None = None,
+) -> DemoSummary:
+    """Write a demo inbox and its truth.
+
+    Identity numbers have the real shape and a correct check digit, but their regions, 330390 to
+    330399, were never assigned, so they are nobody's.  The same arguments give the same bytes.
+    Neither folder may hold files already.
+    """
+    if households < 1:
+        raise ValueError(f"households must be at least 1, not {households}")
+    if not 0.0 <= dirty_rate <= 0.5:
+        raise ValueError(f"dirty_rate must lie between 0 and 0.5, not {dirty_rate}")
+    for folder in (inbox, truth):
+        if folder.exists() and any(path.is_file() for path in folder.rglob("*")):
+            raise FileExistsError(f"{folder} already holds files; name an empty folder")
+    reference = read_reference(project_root)
+    used = set(UNASSIGNED_REGIONS) & reference.areas.assigned_regions
+    if used:
+        raise ValueError(f"these regions are assigned: {', '.join(sorted(used))}")
+    has_dirt = dirty_rate > 0
+    files = Inbox(inbox, plan_files(reference, households, has_dirt))
+    counts: Counter[str] = Counter()
+    errors: Counter[str] = Counter()
+    shocks: Counter[str] = Counter()
+    with Truth(truth) as facts:
+        for lives in draw_chunks(reference.areas, households, seed):
+            facts.write_lives(lives, reference.areas)
+            errors += write_rows(lives, reference, files, facts, seed, dirty_rate)
+            member_count = len(lives.members.household)
+            counts["households"] += len(lives.village)
+            counts["members"] += member_count
+            counts["neighbours"] += len(lives.people.key) - member_count
+            counts["falls"] += int(lives.economy.falls.sum())
+            by_kind = np.bincount(lives.events.kind, minlength=len(SHOCK_KINDS))
+            shocks.update(dict(zip(SHOCK_KINDS, by_kind.tolist(), strict=True)))
+            if progress is not None:
+                progress(f"{counts['households']} of {households} households written")
+        benchmark = write_benchmarks(inbox, reference)
+        facts.write_benchmark_records(benchmark)
+        delivered = files.close() + benchmark
+        special = add_special_deliveries(inbox, delivered) if has_dirt else []
+        finish_files(inbox, delivered + special)
+        facts.write_deliveries(delivered + special)
+    rows_by_dataset: Counter[str] = Counter()
+    for item in delivered:
+        rows_by_dataset[item.file.dataset] += item.rows
+    summary = DemoSummary(
+        households=counts["households"],
+        members=counts["members"],
+        neighbours=counts["neighbours"],
+        files=len(delivered) + len(special),
+        rows=rows_by_dataset.total(),
+        rows_by_dataset=dict(rows_by_dataset),
+        errors_by_kind={kind: errors[kind] for kind in KIND_NAMES},
+        shocks_by_kind={kind: shocks[kind] for kind in SHOCK_KINDS},
+        falls=counts["falls"],
+    )
+    write_summary(truth / "summary.yaml", summary, seed, dirty_rate, special)
+    return summary
+
+
+def write_rows(
+    lives: Lives,
+    reference: Reference,
+    files: Inbox,
+    facts: Truth,
+    seed: int,
+    dirty_rate: float,
+) -> Counter[str]:
+    """Write a chunk's rows with their errors and records; returns the errors by kind."""
+    errors: Counter[str] = Counter()
+    # Errors have their own random numbers: another rate changes no life and no wording.
+    rng = np.random.default_rng([seed, lives.chunk, 2])
+    for rows in Writer(lives, reference, seed).datasets():
+        contract = reference.contracts[rows.dataset]
+        spoiled = spoil(rows, contract, dirty_rate, rng)
+        row_numbers = files.append(spoiled.rows)
+        facts.write_records(lives, spoiled, files.plans[rows.dataset], row_numbers)
+        by_kind = np.bincount(spoiled.error + 1, minlength=len(KIND_NAMES) + 1)[1:]
+        errors.update(dict(zip(KIND_NAMES, by_kind.tolist(), strict=True)))
+    return errors
+
+
+def write_summary(
+    path: Path, summary: DemoSummary, seed: int, dirty_rate: float, special: list[Delivered]
+) -> None:
+    """Write parameters, counts, error shares and the special deliveries."""
+    total = max(sum(summary.errors_by_kind.values()), 1)
+    content = {
+        "parameters": {
+            "households": summary.households,
+            "seed": seed,
+            "dirty_rate": dirty_rate,
+            "years": list(YEARS),
+            "households_of_a_chunk": HOUSEHOLDS_OF_A_CHUNK,
+            "regions_of_identity_numbers": list(UNASSIGNED_REGIONS),
+        },
+        "counts": asdict(summary),
+        "errors": {
+            kind.name: {
+                "rows": summary.errors_by_kind[kind.name],
+                "share_of_errors": round(summary.errors_by_kind[kind.name] / total, 4),
+                "is_refused": kind.is_refused,
+            }
+            for kind in ERROR_KINDS
+        },
+        "special_deliveries": [
+            {
+                "file": item.file.path,
+                "status": item.file.status,
+                "effective_file": effective_file(item.file.path, item.file.status),
+                "rows": item.rows,
+            }
+            for item in special
+        ],
+    }
+    text = yaml.safe_dump(content, allow_unicode=True, sort_keys=False)
+    path.write_text(text, encoding="utf-8")
+
+
+def effective_file(path: str, status: str) -> str:
+    """The file that counts instead of a repeated or superseded one."""
+    if status == "repeated":
+        return path.replace("_重报", "")
+    return path.replace(".csv", "_更正.csv")

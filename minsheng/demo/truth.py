@@ -1,0 +1,293 @@
+"""The truth beside the files, in Parquet, written chunk by chunk."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+import polars as pl
+import pyarrow as pa  # type: ignore[import-untyped, unused-ignore]
+import pyarrow.parquet as pq  # type: ignore[import-untyped, unused-ignore]
+
+from minsheng.demo.errors import ERROR_KINDS, KIND_NAMES, NO_ERROR, SpoiledRows
+from minsheng.demo.events import SHOCK_KINDS
+from minsheng.demo.files import Delivered
+from minsheng.demo.households import NEVER
+from minsheng.demo.lives import Lives
+from minsheng.demo.plan import PlannedFile
+from minsheng.demo.reference import FIRST_YEAR, YEAR_COUNT, Areas, Flags, Integers
+from minsheng.demo.text import first_day_of_month
+
+Table = dict[str, pa.Array]
+
+SCHEMAS = {
+    "person": pa.schema(
+        {
+            "person_key": pa.int64(),
+            "id_number": pa.string(),
+            "person_name": pa.string(),
+            "sex_code": pa.string(),
+            "birth_date": pa.date32(),
+            "household_number": pa.string(),
+            "died_on": pa.date32(),
+        }
+    ),
+    "household_year": pa.schema(
+        {
+            "household_number": pa.string(),
+            "year": pa.int64(),
+            "is_on_roll": pa.bool_(),
+            "member_count": pa.int64(),
+            "has_labour": pa.bool_(),
+            "wage_fen": pa.int64(),
+            "business_fen": pa.int64(),
+            "property_fen": pa.int64(),
+            "transfer_fen": pa.int64(),
+            "total_fen": pa.int64(),
+            "village_code": pa.string(),
+            "county_code": pa.string(),
+            "town_code": pa.string(),
+            "is_in_ledger": pa.bool_(),
+        }
+    ),
+    "record": pa.schema(
+        {
+            "department": pa.dictionary(pa.int32(), pa.string()),
+            "dataset": pa.dictionary(pa.int32(), pa.string()),
+            "period": pa.dictionary(pa.int32(), pa.string()),
+            "sender": pa.dictionary(pa.int32(), pa.string()),
+            "file": pa.dictionary(pa.int32(), pa.string()),
+            "row_number": pa.int64(),
+            "person_key": pa.int64(),
+            "household_number": pa.dictionary(pa.int32(), pa.string()),
+            "error_kind": pa.dictionary(pa.int32(), pa.string()),
+            "is_refused": pa.bool_(),
+        }
+    ),
+    "shock": pa.schema(
+        {
+            "household_number": pa.string(),
+            "person_key": pa.int64(),
+            "kind": pa.string(),
+            "month": pa.date32(),
+            "amount_fen": pa.int64(),
+        }
+    ),
+    "fall": pa.schema({"household_number": pa.string(), "year": pa.int64()}),
+    "delivery": pa.schema(
+        {
+            "department": pa.string(),
+            "dataset": pa.string(),
+            "period": pa.string(),
+            "sender": pa.string(),
+            "file": pa.string(),
+            "delivered_at": pa.timestamp("s", "Asia/Shanghai"),
+            "row_count": pa.int64(),
+            "has_sidecar": pa.bool_(),
+            "status": pa.string(),
+        }
+    ),
+}
+
+
+class Truth:
+    """Open Parquet files of a run."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.writers = {
+            name: pq.ParquetWriter(
+                folder / f"{name}.parquet",
+                schema,
+                compression="zstd",
+                # Text comes back as text, not as the dictionaries it is written from.
+                store_schema=False,
+            )
+            for name, schema in SCHEMAS.items()
+        }
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        for writer in self.writers.values():
+            writer.close()
+
+    def write(self, name: str, columns: Table) -> None:
+        """Append a table as a row group; nothing where it has no rows."""
+        table = pa.table(columns, schema=SCHEMAS[name])
+        if len(table):
+            self.writers[name].write_table(table)
+
+    def write_lives(self, lives: Lives, areas: Areas) -> None:
+        """Persons, household years, shocks and falls of a chunk."""
+        people, members, economy = lives.people, lives.members, lives.economy
+        died = people.death != NEVER
+        self.write(
+            "person",
+            {
+                "person_key": pa.array(people.key),
+                "id_number": texts(people.id_number),
+                "person_name": texts(people.name),
+                "sex_code": texts(pl.Series(people.sex).cast(pl.String)),
+                "birth_date": dates(people.birth),
+                "household_number": gathered(lives.household_number, people.household),
+                "died_on": dates(people.death, ~died),
+            },
+        )
+        year, household = np.nonzero(members.member_count[:, :YEAR_COUNT].T > 0)
+        village = lives.village[household]
+        component = economy.components_fen[household, year]
+        self.write(
+            "household_year",
+            {
+                "household_number": gathered(lives.household_number, household),
+                "year": pa.array(year + FIRST_YEAR),
+                "is_on_roll": pa.array(economy.on_roll[household, year]),
+                "member_count": pa.array(members.member_count[household, year]),
+                "has_labour": pa.array(members.has_labour[household, year]),
+                "wage_fen": pa.array(component[:, 0]),
+                "business_fen": pa.array(component[:, 1]),
+                "property_fen": pa.array(component[:, 2]),
+                "transfer_fen": pa.array(component[:, 3]),
+                "total_fen": pa.array(economy.total_fen[household, year]),
+                "village_code": gathered(areas.village_codes, village),
+                "county_code": gathered(areas.county_codes, areas.county_of_village[village]),
+                "town_code": gathered(areas.town_codes, areas.town_of_village[village]),
+                "is_in_ledger": pa.array(economy.in_ledger[household, year]),
+            },
+        )
+        events = lives.events
+        self.write(
+            "shock",
+            {
+                "household_number": gathered(lives.household_number, events.household),
+                "person_key": keys(people.key, events.person),
+                "kind": gathered(pl.Series(SHOCK_KINDS), events.kind),
+                "month": dates(first_day_of_month(events.month)),
+                "amount_fen": pa.array(events.amount_fen, mask=events.amount_fen < 0),
+            },
+        )
+        household, year = np.nonzero(economy.falls)
+        self.write(
+            "fall",
+            {
+                "household_number": gathered(lives.household_number, household),
+                "year": pa.array(year + FIRST_YEAR),
+            },
+        )
+
+    def write_records(
+        self,
+        lives: Lives,
+        spoiled: SpoiledRows,
+        files: tuple[PlannedFile, ...],
+        row_numbers: Integers,
+    ) -> None:
+        """What each row of a dataset's files is about, and what is wrong with it."""
+        rows = spoiled.rows
+        is_refused = np.array([*(kind.is_refused for kind in ERROR_KINDS), False])
+        self.write(
+            "record",
+            file_columns(files, rows.file)
+            | {
+                "row_number": pa.array(row_numbers),
+                "person_key": keys(lives.people.key, rows.person),
+                "household_number": coded(
+                    lives.household_number.to_list(), rows.household, rows.household < 0
+                ),
+                "error_kind": coded(list(KIND_NAMES), spoiled.error, spoiled.error == NO_ERROR),
+                "is_refused": pa.array(is_refused[spoiled.error]),
+            },
+        )
+
+    def write_benchmark_records(self, delivered: list[Delivered]) -> None:
+        """Rows of the statistics office, which are about no person or household."""
+        files = tuple(item.file for item in delivered)
+        rows = np.array([item.rows for item in delivered])
+        position = np.repeat(np.arange(len(files)), rows)
+        first = np.array([file.header_rows + 1 for file in files])
+        row_number = first[position] + np.concatenate([np.arange(count) for count in rows])
+        nothing = np.full(len(position), -1)
+        self.write(
+            "record",
+            file_columns(files, position)
+            | {
+                "row_number": pa.array(row_number),
+                "person_key": keys(np.zeros(1, dtype=np.int64), nothing),
+                "household_number": coded([], nothing, nothing < 0),
+                "error_kind": coded([], nothing, nothing < 0),
+                "is_refused": pa.array(np.zeros(len(position), dtype=np.bool_)),
+            },
+        )
+
+    def write_deliveries(self, delivered: list[Delivered]) -> None:
+        """Every file of the inbox except the sidecars."""
+        files = [item.file for item in delivered]
+        self.write(
+            "delivery",
+            {
+                "department": pa.array([file.department for file in files]),
+                "dataset": pa.array([file.dataset for file in files]),
+                "period": pa.array([file.period for file in files]),
+                "sender": pa.array([file.sender for file in files], pa.string()),
+                "file": pa.array([file.path for file in files]),
+                "delivered_at": pa.array([file.delivered_at for file in files]).cast(
+                    pa.timestamp("s", "Asia/Shanghai")
+                ),
+                "row_count": pa.array([item.rows for item in delivered]),
+                "has_sidecar": pa.array([file.has_sidecar for file in files]),
+                "status": pa.array([file.status for file in files]),
+            },
+        )
+
+
+def file_columns(files: tuple[PlannedFile, ...], position: Integers) -> Table:
+    """Department, dataset, period, sender and path of the files that rows stand in."""
+    none = np.zeros(len(position), dtype=np.bool_)
+    senders = [file.sender or "" for file in files]
+    lacks_sender = np.array([file.sender is None for file in files], dtype=np.bool_)
+    return {
+        "department": coded([file.department for file in files], position, none),
+        "dataset": coded([file.dataset for file in files], position, none),
+        "period": coded([file.period for file in files], position, none),
+        "sender": coded(senders, position, lacks_sender[position]),
+        "file": coded([file.path for file in files], position, none),
+    }
+
+
+def coded(values: list[str], index: Integers, is_null: Flags) -> pa.Array:
+    """Texts as positions in a list of values."""
+    # A dictionary that repeats a value is written with bytes that differ from run to run.
+    distinct = list(dict.fromkeys(values))
+    positions = {value: position for position, value in enumerate(distinct)}
+    position = np.array([*(positions[value] for value in values), 0], dtype=np.int32)
+    indices = pa.array(position[np.where(is_null, -1, index)], mask=is_null)
+    return pa.DictionaryArray.from_arrays(indices, pa.array(distinct, pa.string()))
+
+
+def texts(series: pl.Series) -> pa.Array:
+    """A column of text."""
+    return series.to_arrow().cast(pa.string())
+
+
+def gathered(values: pl.Series, index: Integers) -> pa.Array:
+    """Texts at positions; null where the position is -1."""
+    return texts(values).take(pa.array(index, mask=index < 0))
+
+
+def keys(values: Integers, index: Integers) -> pa.Array:
+    """Keys at positions; null where the position is -1."""
+    return pa.array(values[np.maximum(index, 0)], mask=index < 0)
+
+
+def dates(days: Integers, is_null: Flags | None = None) -> pa.Array:
+    """Days since 1970-01-01 as dates."""
+    return pa.array(days.astype(np.int32), pa.int32(), mask=is_null).cast(pa.date32())

@@ -1,0 +1,120 @@
+"""The SQL models: one file, one SELECT, one table. What each reads and where its columns come from."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import sqlglot
+from sqlglot import exp
+from sqlglot.lineage import lineage
+from sqlglot.optimizer.qualify import qualify
+from sqlglot.optimizer.scope import build_scope
+
+from minsheng.contracts import Contract
+
+MAY_READ: Mapping[str, frozenset[str]] = {
+    "linked": frozenset({"linked", "staged", "vault", "reference", "meta"}),
+    "indicators": frozenset({"indicators", "linked", "staged", "reference", "meta"}),
+    "risk": frozenset({"risk", "indicators", "linked", "reference", "meta"}),
+}
+"""What a model of a layer may read; a staged model reads its own source alone and needs no SQL."""
+
+
+class ModelError(ValueError):
+    """A model that reads what it may not or names what does not exist."""
+
+
+@dataclass(frozen=True)
+class Model:
+    """One SQL model."""
+
+    layer: str
+    table: str
+    sql: str
+
+    @property
+    def name(self) -> str:
+        return f"{self.layer}.{self.table}"
+
+    @property
+    def header(self) -> str:
+        """The comment at the top: grain first, then meaning."""
+        lines = []
+        for line in self.sql.splitlines():
+            if not line.startswith("--"):
+                break
+            lines.append(line.removeprefix("--").strip())
+        return " ".join(lines)
+
+    @property
+    def hash(self) -> str:
+        return hashlib.sha256(self.sql.encode()).hexdigest()
+
+    @cached_property
+    def tree(self) -> exp.Query:
+        tree = sqlglot.parse_one(self.sql, dialect="duckdb")
+        if not isinstance(tree, exp.Query):
+            raise ModelError(f"{self.name}: expected one SELECT")
+        return tree
+
+    @cached_property
+    def reads(self) -> tuple[str, ...]:
+        """Tables the model reads, by name."""
+        return tuple(
+            sorted({f"{t.db}.{t.name}" for t in self.tree.find_all(exp.Table) if t.db})
+        )
+
+
+def load_models(root: Path) -> dict[str, Model]:
+    """Every model under `sql/`, in an order in which each comes after what it reads.
+
+    Raises ModelError if a model reads a layer it may not or models read each other in a circle.
+    """
+    models = {}
+    for path in sorted((root / "sql").glob("*/*.sql")):
+        model = Model(path.parent.name, path.stem, path.read_text(encoding="utf-8"))
+        forbidden = [
+            name for name in model.reads
+            if name.split(".")[0] not in MAY_READ.get(model.layer, frozenset())
+        ]
+        if forbidden:
+            raise ModelError(f"{model.name} may not read {forbidden}")
+        models[model.name] = model
+    ordered: dict[str, Model] = {}
+    waiting = dict(models)
+    while waiting:
+        ready = [
+            name for name, model in waiting.items()
+            if all(read not in waiting for read in model.reads)
+        ]
+        if not ready:
+            raise ModelError(f"models read each other in a circle: {sorted(waiting)}")
+        for name in ready:
+            ordered[name] = waiting.pop(name)
+    return ordered
+
+
+def column_lineage(
+    model: Model, contracts: Mapping[str, Contract]
+) -> dict[str, tuple[tuple[str, str], ...]]:
+    """For each column of the model the (table, column) pairs it is made of."""
+    schema: dict[str, dict[str, dict[str, str]]] = {}
+    for name in model.reads:
+        contract = contracts.get(name)
+        if contract is None:
+            raise ModelError(f"{model.name} reads {name}, which has no contract")
+        tables = schema.setdefault(contract.layer, {})
+        tables[contract.table] = {c.name: c.duckdb_type for c in contract.columns}
+    tree = qualify(model.tree.copy(), schema=schema, dialect="duckdb")
+    scope = build_scope(tree)
+    found: dict[str, tuple[tuple[str, str], ...]] = {}
+    for column in tree.named_selects:
+        pairs: set[tuple[str, str]] = set()
+        for node in lineage(column, tree, schema, scope=scope, dialect="duckdb").walk():
+            if isinstance(node.expression, exp.Table) and node.expression.db:
+                table = f"{node.expression.db}.{node.expression.name}"
+                pairs.add((table, node.name.rsplit(".", 1)[-1].strip('"')))
+        found[column] = tuple(sorted(pairs))
+    return found

@@ -1,0 +1,175 @@
+"""A build's files: the restricted one and the pseudonymous one, and how tables are written to them.
+
+`restricted.duckdb` holds `raw`, `staged` and `vault`, owner-only; `minsheng.duckdb` holds everything
+from `reference` and `linked` on and names nobody. SQL writes `layer.table`; the search path finds it.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+import polars as pl
+
+from minsheng.contracts import LAYERS, RESTRICTED_LAYERS, Contract
+from minsheng.parsing import literal, quoted
+from minsheng.settings import (
+    PUBLISHED_FILE_MODE,
+    RESTRICTED_FILE_MODE,
+    RESTRICTED_FOLDER_MODE,
+    Settings,
+)
+
+WAREHOUSE_FILE = "minsheng.duckdb"
+RESTRICTED_FILE = "restricted.duckdb"
+RECEIVED_SCHEMA = "received"
+"""Typed rows as received, refused ones too: what the checks of a source look at."""
+
+
+class WarehouseError(RuntimeError):
+    """A table that does not come out as its contract promises."""
+
+
+@dataclass(frozen=True)
+class Warehouse:
+    """An open build: its folder and the one connection that writes it."""
+
+    folder: Path
+    connection: duckdb.DuckDBPyConnection
+
+    def rows(self, query: str, parameters: Sequence[object] = ()) -> list[tuple[object, ...]]:
+        return self.connection.execute(query, list(parameters)).fetchall()
+
+
+@contextmanager
+def open_warehouse(settings: Settings, folder: Path) -> Iterator[Warehouse]:
+    """Open the build in `folder`, made if it is not there yet; closing checkpoints both files."""
+    folder.mkdir(parents=True, exist_ok=True)
+    settings.builds.chmod(RESTRICTED_FOLDER_MODE)
+    spill = settings.home / "tmp"
+    spill.mkdir(parents=True, exist_ok=True, mode=RESTRICTED_FOLDER_MODE)
+    with duckdb.connect(str(folder / WAREHOUSE_FILE)) as connection:
+        connection.execute(f"set temp_directory = {literal(str(spill))}")
+        connection.execute("set preserve_insertion_order = false")
+        connection.execute("set enable_progress_bar = false")
+        restricted = folder / RESTRICTED_FILE
+        connection.execute(f"attach {literal(str(restricted))} as restricted")
+        restricted.chmod(RESTRICTED_FILE_MODE)
+        (folder / WAREHOUSE_FILE).chmod(PUBLISHED_FILE_MODE)
+        path = []
+        for schema in (*LAYERS, RECEIVED_SCHEMA):
+            catalog = _catalog(schema)
+            connection.execute(f"create schema if not exists {catalog}.{schema}")
+            path.append(f"{catalog}.{schema}")
+        connection.execute(f"set search_path = {literal(','.join(path))}")
+        yield Warehouse(folder, connection)
+        connection.execute("checkpoint minsheng")
+        connection.execute("checkpoint restricted")
+
+
+def write_table(warehouse: Warehouse, contract: Contract, select: str) -> int:
+    """Make the table of `contract` from `select` and return its rows.
+
+    Columns come in the contract's order and types. Raises WarehouseError if the SELECT lacks a
+    column or has one that nobody promised.
+    """
+    connection = warehouse.connection
+    found = [row[0] for row in connection.execute(f"describe {select}").fetchall()]
+    promised = [column.name for column in contract.columns]
+    if set(found) != set(promised):
+        raise WarehouseError(
+            f"{contract.name}: columns that are promised and not made "
+            f"{sorted(set(promised) - set(found))}, made and not promised "
+            f"{sorted(set(found) - set(promised))}"
+        )
+    cast = ", ".join(f"cast({c.name} as {c.duckdb_type}) as {c.name}" for c in contract.columns)
+    name = qualified(contract)
+    rows = connection.execute(
+        f"create or replace table {name} as select {cast} from ({select})"
+    ).fetchall()
+    _comment(connection, "table", name, contract)
+    return int(str(rows[0][0]))
+
+
+def write_rows(
+    warehouse: Warehouse, contract: Contract, rows: Sequence[Mapping[str, object]]
+) -> int:
+    """Make the table of `contract` from rows of Python values."""
+    columns = [column.name for column in contract.columns]
+    for row in rows:
+        if set(row) != set(columns):
+            raise WarehouseError(
+                f"{contract.name}: a row has {sorted(row)}, promised are {sorted(columns)}"
+            )
+    frame = pl.DataFrame(
+        {
+            name: pl.Series(name, [_text(row[name]) for row in rows], dtype=pl.String)
+            for name in columns
+        }
+    )
+    with _registered(warehouse.connection, frame) as name:
+        return write_table(warehouse, contract, f"select * from {name}")
+
+
+def write_view(warehouse: Warehouse, contract: Contract, schema: str, select: str) -> int:
+    """Make a view of the contract's name in `schema` and return its rows."""
+    name = f"{_catalog(schema)}.{schema}.{quoted(contract.table)}"
+    warehouse.connection.execute(f"create or replace view {name} as {select}")
+    if schema == contract.layer:
+        _comment(warehouse.connection, "view", name, contract)
+    return int(str(warehouse.rows(f"select count(*) from {name}")[0][0]))
+
+
+def table_digest(warehouse: Warehouse, contract: Contract) -> tuple[int, str]:
+    """Rows and digest of a table; it depends neither on the order of rows nor on the clock."""
+    columns = ", ".join(column.name for column in contract.columns if not column.clock)
+    rows = warehouse.rows(
+        f"""
+        select count(*), coalesce(sum(md5_number_lower(to_json(t)::varchar)::hugeint), 0)
+        from (select {columns} from {qualified(contract)}) as t
+        """
+    )
+    count, total = rows[0]
+    return int(str(count)), f"{int(str(total)):x}"
+
+
+def table_exists(warehouse: Warehouse, contract: Contract) -> bool:
+    rows = warehouse.rows(
+        "select 1 from information_schema.tables "
+        "where table_catalog = ? and table_schema = ? and table_name = ?",
+        [_catalog(contract.layer), contract.layer, contract.table],
+    )
+    return bool(rows)
+
+
+def qualified(contract: Contract) -> str:
+    return f"{_catalog(contract.layer)}.{contract.layer}.{quoted(contract.table)}"
+
+
+def _catalog(schema: str) -> str:
+    is_restricted = schema in RESTRICTED_LAYERS or schema == RECEIVED_SCHEMA
+    return "restricted" if is_restricted else "minsheng"
+
+
+@contextmanager
+def _registered(connection: duckdb.DuckDBPyConnection, frame: pl.DataFrame) -> Iterator[str]:
+    connection.register("rows_to_write", frame)
+    try:
+        yield "rows_to_write"
+    finally:
+        connection.unregister("rows_to_write")
+
+
+def _comment(
+    connection: duckdb.DuckDBPyConnection, kind: str, name: str, contract: Contract
+) -> None:
+    connection.execute(f"comment on {kind} {name} is {literal(contract.comment)}")
+    for column in contract.columns:
+        connection.execute(
+            f"comment on column {name}.{quoted(column.name)} is {literal(column.comment)}"
+        )
+
+
+def _text(value: object) -> str | None:
+    return None if value is None else str(value)

@@ -1,0 +1,1 @@
+"""How it runs: definitions, jobs, schedules, sensors, resources and the `minsheng` command."""

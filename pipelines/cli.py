@@ -1,0 +1,153 @@
+"""The `minsheng` command. Each subcommand fails with one clear line on what to do."""
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import date
+from typing import Annotated, NoReturn
+
+import typer
+from rich.console import Console
+
+from minsheng.settings import Settings, SettingsError, load_settings
+
+app = typer.Typer(
+    no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
+    help="Minsheng 民生: poverty monitoring from departmental files to published figures.",
+)
+KNOWN_FAULTS = (ValueError, RuntimeError, OSError)
+
+
+@app.command()
+def demo(
+    households: Annotated[int, typer.Option(min=1, help="Households on the roll.")] = 20_000,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same files.")] = 2022,
+    dirty: Annotated[
+        float, typer.Option(min=0, max=0.5, help="Share of rows with an error.")
+    ] = 0.02,
+) -> None:
+    """Invent an area's deliveries, put them into the inbox with the truth beside, and refresh."""
+    with _clear_errors():
+        from minsheng.demo import generate
+        from minsheng.pseudonyms import keep_demo_secret
+
+        settings = load_settings()
+        keep_demo_secret(settings.vault)
+        with _progress("inventing") as progress:
+            summary = generate(
+                settings.inbox,
+                settings.home / "truth",
+                project_root=settings.root,
+                households=households,
+                seed=seed,
+                dirty_rate=dirty,
+                progress=progress,
+            )
+        typer.echo(f"invented {summary.rows:,} rows in {summary.files} files")
+        _refresh(settings, None, None)
+        typer.echo(
+            f"""
+tables    {settings.published / "current" / "minsheng.duckdb"}
+truth     {settings.home / "truth"}
+refused   {settings.rejects}
+
+next      minsheng status
+          duckdb -readonly {settings.published / "current" / "minsheng.duckdb"}
+            from indicators.target_result where area_level = 'city' and year = 2022;
+            from risk.return_to_poverty order by points desc limit 10;
+          minsheng explain HOUSEHOLD_ID"""
+        )
+
+
+@app.command()
+def refresh(
+    known_on: Annotated[
+        str, typer.Option(help="Leave out what was delivered after this day (ISO date).")
+    ] = "",
+    as_of: Annotated[
+        str, typer.Option(help="The month that the figures describe, such as 2022-12.")
+    ] = "",
+) -> None:
+    """Take what has arrived, build, audit and publish. 0: published or nothing new. 1: neither."""
+    with _clear_errors():
+        _refresh(load_settings(), _day(known_on), _day(f"{as_of}-01") if as_of else None)
+
+
+@app.command()
+def status(
+    as_json: Annotated[bool, typer.Option("--json", help="For other programs.")] = False,
+) -> None:
+    """What each source delivered last, the last build and the current version."""
+    with _clear_errors():
+        from minsheng.status import status_of, status_text
+
+        found = status_of(load_settings())
+        text = json.dumps(found, ensure_ascii=False, indent=1) if as_json else status_text(found)
+        typer.echo(text)
+
+
+@app.command()
+def explain(household_id: str) -> None:
+    """Why a household is on the risk table, from which rows, and what it gets."""
+    with _clear_errors():
+        from minsheng.explain import explain_household
+
+        typer.echo(explain_household(load_settings(), household_id))
+
+
+@app.command()
+def rollback(version: Annotated[str | None, typer.Argument()] = None) -> None:
+    """Make an earlier version current; without a name, the one before the current."""
+    with _clear_errors():
+        from minsheng.release import rollback as make_current
+
+        typer.echo(f"current is {make_current(load_settings(), version).version}")
+
+
+def _refresh(settings: Settings, known_on: date | None, as_of: date | None) -> None:
+    from pipelines.refresh import refresh as run
+
+    with _progress("refreshing") as progress:
+        outcome = run(settings, known_on, as_of, progress)
+    for path in outcome.misplaced:
+        typer.echo(f"not taken: {path} lies in no dataset's folder", err=True)
+    if outcome.state == "failed":
+        kept = outcome.version.version if outcome.version else "none"
+        _fail(f"{outcome.message}; current version: {kept}")
+    typer.echo(outcome.message)
+
+
+def _day(text: str) -> date | None:
+    try:
+        return date.fromisoformat(text) if text else None
+    except ValueError:
+        _fail(f"{text!r} is not a date such as 2022-07-01")
+
+
+@contextmanager
+def _progress(verb: str) -> Iterator[Callable[[str], None]]:
+    """A line that says what is being done; nothing where the output is no terminal."""
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield lambda line: None
+        return
+    with console.status(verb) as spinner:
+        yield lambda line: spinner.update(f"{verb} {line}")
+
+
+@contextmanager
+def _clear_errors() -> Iterator[None]:
+    try:
+        yield
+    except (SettingsError, *KNOWN_FAULTS) as fault:
+        _fail(str(fault))
+
+
+def _fail(message: str) -> NoReturn:
+    typer.echo(f"minsheng: {message}", err=True)
+    sys.exit(1)
+
+
+if __name__ == "__main__":
+    app()

@@ -1,0 +1,121 @@
+"""One refresh as one Dagster run; decides whether there is anything to do before loading Dagster."""
+
+import os
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+from uuid import uuid4
+
+from minsheng.build import Project, gather_inputs
+from minsheng.ingest import misplaced_files, waiting_files
+from minsheng.release import Version, current
+from minsheng.settings import Settings
+
+if TYPE_CHECKING:
+    from dagster import DagsterEvent, DagsterInstance, ExecuteInProcessResult
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a refresh came to; `message` says it in one line."""
+
+    state: Literal["published", "nothing_new", "failed"]
+    message: str
+    version: Version | None
+    misplaced: tuple[Path, ...] = ()
+
+
+def refresh(
+    settings: Settings,
+    known_on: date | None = None,
+    as_of: date | None = None,
+    progress: Callable[[str], None] = lambda line: None,
+) -> Outcome:
+    """Take the inbox, build, audit, publish; or find that nothing is new.
+
+    The current version changes only if everything went well.
+    """
+    project = Project(settings, known_on, as_of)
+    misplaced = misplaced_files(settings, project.sources)
+    published = current(settings)
+    waiting = set(waiting_files(settings.inbox)) - set(misplaced)
+    if not waiting and published and published.build_id == gather_inputs(project).build_id:
+        return Outcome("nothing_new", "nothing new since the last refresh", published, misplaced)
+    result, events = _run(settings, known_on, as_of, progress)
+    if result.success:
+        now = current(settings)
+        return Outcome("published", f"published {now.version if now else '?'}", now, misplaced)
+    return Outcome("failed", _reason(result, events), published, misplaced)
+
+
+def dagster_instance(settings: Settings) -> "DagsterInstance":
+    """The instance whose UI shows the runs; its home is DAGSTER_HOME or `dagster/` in the data home."""
+    from dagster import DagsterInstance
+
+    home = Path(os.environ.setdefault("DAGSTER_HOME", str(settings.home / "dagster")))
+    home.mkdir(parents=True, exist_ok=True)
+    if not (home / "dagster.yaml").is_file():
+        shutil.copyfile(settings.root / "dagster.yaml", home / "dagster.yaml")
+    return DagsterInstance.get()
+
+
+def _run(
+    settings: Settings,
+    known_on: date | None,
+    as_of: date | None,
+    progress: Callable[[str], None],
+) -> tuple["ExecuteInProcessResult", list["DagsterEvent"]]:
+    from dagster import DagsterEvent, DagsterEventType, EventLogEntry
+
+    from pipelines.definitions import defs
+    from pipelines.jobs import refresh as job
+
+    events: list[DagsterEvent] = []
+
+    def listen(entry: EventLogEntry) -> None:
+        if entry.dagster_event:
+            events.append(entry.dagster_event)
+            if (
+                entry.dagster_event.event_type is DagsterEventType.ASSET_MATERIALIZATION
+                and entry.dagster_event.asset_key
+            ):
+                progress(entry.dagster_event.asset_key.to_user_string())
+
+    with dagster_instance(settings) as instance:
+        run_id = str(uuid4())
+        instance.add_event_listener(run_id, listen)
+        config = {
+            "known_on": known_on.isoformat() if known_on else "",
+            "as_of": as_of.isoformat() if as_of else "",
+        }
+        result = defs.resolve_job_def(job.name).execute_in_process(
+            instance=instance,
+            run_id=run_id,
+            raise_on_error=False,
+            run_config={
+                "resources": {"warehouse": {"config": config}},
+                "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
+            },
+        )
+    return result, events
+
+
+def _reason(result: "ExecuteInProcessResult", events: list["DagsterEvent"]) -> str:
+    """Why the run failed, in one line: the failed checks, or the first error's innermost cause."""
+    for evaluation in result.get_asset_check_evaluations():
+        if not evaluation.passed:
+            failures = evaluation.metadata["failures"].value
+            return f"{evaluation.asset_key.to_user_string()} breaks its contract: {failures}"
+    for event in events:
+        data = event.event_specific_data
+        error = getattr(data, "error", None)
+        if error is not None:
+            while error.cause is not None:
+                error = error.cause
+            return error.message.strip().removeprefix(f"{error.cls_name}: ").split(
+                f"{error.cls_name}: ", 1
+            )[-1]
+    return "the run failed; look at it with `dagster dev`"
