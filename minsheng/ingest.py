@@ -8,6 +8,7 @@ import hashlib
 import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -92,35 +93,54 @@ def ingest_dataset(
     A row that breaks a critical rule is refused alone; a file that cannot be read is refused whole.
     Raises DeliveryError if the lake cannot be written; the file is then still in the inbox.
     """
-    receipts: list[Receipt] = []
-    repeated: list[str] = []
-    left: list[str] = []
-    incoming = list(_incoming(settings, source))
-    if not incoming:
+    waiting: dict[tuple[str | None, str], list[Incoming]] = {}
+    for arrival in sorted(
+        _incoming(settings, source), key=lambda each: (_delivered_at(each, settings), each.path)
+    ):
+        waiting.setdefault((arrival.sender, _period(arrival, source) or ""), []).append(arrival)
+    if not waiting:
         return Ingested((), (), ())
     known = lake.read_receipts(settings.lake)
-    with duckdb.connect() as connection:
-        for arrival in sorted(incoming, key=lambda each: (_delivered_at(each, settings), each.path)):
-            try:
-                receipt = _take(
-                    arrival, settings, source, sources, codes, now, connection,
-                    (*known, *receipts),
-                )
-            except ChangedWhileRead:
-                left.append(arrival.path.name)
-                continue
-            except OSError as fault:
-                raise DeliveryError(
-                    f"{arrival.path}: cannot be taken into {settings.lake}: {fault.strerror}; "
-                    "the file is still in the inbox; mend the disk and refresh again"
-                ) from fault
-            if receipt is None:
-                repeated.append(arrival.path.name)
-            else:
-                receipts.append(receipt)
-            arrival.path.unlink(missing_ok=True)
-            _sidecar(arrival.path).unlink(missing_ok=True)
-    return Ingested(tuple(receipts), tuple(repeated), tuple(left))
+
+    def take_all(arrivals: Sequence[Incoming]) -> Ingested:
+        """Take the files of one sender and period, one after the other."""
+        receipts: list[Receipt] = []
+        repeated: list[str] = []
+        left: list[str] = []
+        with database.cursor() as connection:
+            for arrival in arrivals:
+                try:
+                    receipt = _take(
+                        arrival, settings, source, sources, codes, now, connection,
+                        (*known, *receipts),
+                    )
+                except ChangedWhileRead:
+                    left.append(arrival.path.name)
+                    continue
+                except OSError as fault:
+                    raise DeliveryError(
+                        f"{arrival.path}: cannot be taken into {settings.lake}: "
+                        f"{fault.strerror or fault}; the file is still in the inbox; "
+                        "mend the disk and refresh again"
+                    ) from fault
+                if receipt is None:
+                    repeated.append(arrival.path.name)
+                else:
+                    receipts.append(receipt)
+                arrival.path.unlink(missing_ok=True)
+                _sidecar(arrival.path).unlink(missing_ok=True)
+        return Ingested(tuple(receipts), tuple(repeated), tuple(left))
+
+    with (
+        duckdb.connect() as database,
+        ThreadPoolExecutor(max_workers=os.cpu_count()) as pool,
+    ):
+        parts = list(pool.map(take_all, waiting.values()))
+    return Ingested(
+        tuple(receipt for part in parts for receipt in part.receipts),
+        tuple(name for part in parts for name in part.repeated),
+        tuple(name for part in parts for name in part.left),
+    )
 
 
 def ensure_typed(
@@ -173,6 +193,15 @@ def _stated(path: Path) -> Mapping[str, object]:
     return stated if isinstance(stated, dict) else {"fault": f"{sidecar.name} holds no names"}
 
 
+def _period(arrival: Incoming, source: Contract) -> str | None:
+    """From the sidecar, else from the file's name."""
+    assert source.delivery
+    stated = arrival.stated.get("period")
+    if stated is not None:
+        return str(stated)
+    return lake.period_in(arrival.path.name, source.delivery.period)
+
+
 def _delivered_at(arrival: Incoming, settings: Settings) -> datetime:
     """From the sidecar, else the file's date."""
     stated = arrival.stated.get("delivered_at")
@@ -206,9 +235,7 @@ def _take(
     try:
         original = folder / "original" / arrival.path.name
         sha256 = _copy(arrival.path, original)
-        period = str(arrival.stated.get("period") or "") or lake.period_in(
-            arrival.path.name, source.delivery.period
-        )
+        period = _period(arrival, source)
         current = next(
             (
                 receipt

@@ -108,11 +108,14 @@ def column_lineage(
         tables = schema.setdefault(contract.layer, {})
         tables[contract.table] = {c.name: c.duckdb_type for c in contract.columns}
     tree = qualify(model.tree.copy(), schema=schema, dialect="duckdb")
-    scope = build_scope(tree)
+    roots = lineage(
+        None, tree, schema, scope=build_scope(tree), dialect="duckdb", trim_selects=False, copy=False
+    )
+    assert isinstance(roots, dict)
     found: dict[str, tuple[tuple[str, str], ...]] = {}
-    for column in tree.named_selects:
+    for column, root in roots.items():
         pairs: set[tuple[str, str]] = set()
-        for node in lineage(column, tree, schema, scope=scope, dialect="duckdb").walk():
+        for node in root.walk():
             if isinstance(node.expression, exp.Table) and node.expression.db:
                 table = f"{node.expression.db}.{node.expression.name}"
                 pairs.add((table, node.name.rsplit(".", 1)[-1].strip('"')))

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import polars as pl
+import xlsxwriter
 
 from minsheng import parsing
 from minsheng.contracts import Column, Contract
@@ -62,9 +63,12 @@ def write(rejects: Path, delivery: Path, source: Contract, receipt: Receipt) -> 
         return
     refused = refused_cells(delivery, source, receipt)
     refused.write_parquet(delivery / "refused.parquet")
-    refused.head(WORKBOOK_ROWS).rename(
-        dict(zip(refused.columns, WORKBOOK_COLUMNS, strict=True))
-    ).write_excel(folder / f"{stem}.xlsx", worksheet="退回", autofit=True)
+    with xlsxwriter.Workbook(folder / f"{stem}.xlsx", {"in_memory": True}) as workbook:
+        sheet = workbook.add_worksheet("退回")
+        sheet.write_row(0, 0, WORKBOOK_COLUMNS, workbook.add_format({"bold": True}))
+        for place, line in enumerate(refused.head(WORKBOOK_ROWS).iter_rows(), start=1):
+            sheet.write_row(place, 0, line)
+        sheet.autofit()
 
 
 def refused_cells(delivery: Path, source: Contract, receipt: Receipt) -> pl.DataFrame:
