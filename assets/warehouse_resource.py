@@ -60,9 +60,7 @@ class Build:
             self.is_whole = everything <= selected
             self._selected = selected
             self._prepare_folder()
-            self._warehouse = self._stack.enter_context(
-                open_warehouse(self.settings, self.folder)
-            )
+            self._warehouse = self._stack.enter_context(open_warehouse(self.settings, self.folder))
         return self._warehouse
 
     def table_is_made(self, name: str) -> None:
@@ -105,9 +103,7 @@ class WarehouseResource(dg.ConfigurableResource):  # type: ignore[type-arg]  # n
     _build: Build | None = PrivateAttr(default=None)
 
     @contextmanager
-    def yield_for_execution(
-        self, context: dg.InitResourceContext
-    ) -> Iterator["WarehouseResource"]:
+    def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator["WarehouseResource"]:
         settings = load_settings()
         project = Project(
             settings,

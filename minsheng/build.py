@@ -55,8 +55,12 @@ class Project:
     @cached_property
     def all_sources(self) -> tuple[Contract, ...]:
         """Staged contracts of every dataset; one that is not enabled is an empty typed table."""
-        return tuple(sorted((c for c in self.contracts.values() if c.layer == "staged"),
-                            key=lambda contract: contract.table))
+        return tuple(
+            sorted(
+                (c for c in self.contracts.values() if c.layer == "staged"),
+                key=lambda contract: contract.table,
+            )
+        )
 
     @cached_property
     def codes(self) -> dict[str, dict[str, str]]:
@@ -146,9 +150,7 @@ def code_version(root: Path) -> str:
 
 def ingest_source(project: Project, source: Contract, now: datetime) -> ingest.Ingested:
     """Take the waiting files of one dataset into the lake."""
-    return ingest.ingest_dataset(
-        project.settings, source, project.sources, project.codes, now
-    )
+    return ingest.ingest_dataset(project.settings, source, project.sources, project.codes, now)
 
 
 def make_raw(warehouse: Warehouse, project: Project, source: Contract) -> int:
@@ -217,9 +219,7 @@ def make_model(warehouse: Warehouse, project: Project, model: Model) -> int:
     return write_table(warehouse, project.contracts[model.name], model.sql)
 
 
-def record_digest(
-    warehouse: Warehouse, project: Project, contract: Contract, run_id: str
-) -> str:
+def record_digest(warehouse: Warehouse, project: Project, contract: Contract, run_id: str) -> str:
     """Note rows and digest of a table in `meta.table_digest`; return the digest.
 
     Until the build is published the table carries the run that made it, since the build's own id is
@@ -244,8 +244,15 @@ def check(warehouse: Warehouse, project: Project, contract: Contract) -> tuple[C
         project.contracts["quality.check_result"],
         f"table_name = {literal(contract.name)}",
         [
-            (r.table_name, r.check_name, r.severity, r.passed, r.failing_rows,
-             r.is_refused_at_ingest, r.why)
+            (
+                r.table_name,
+                r.check_name,
+                r.severity,
+                r.passed,
+                r.failing_rows,
+                r.is_refused_at_ingest,
+                r.why,
+            )
             for r in results
         ],
     )
@@ -332,7 +339,9 @@ def _raw_select(
     listed = []
     for column in raw.columns:
         if column.name == "delivery_id":
-            listed.append("regexp_extract(filename, '([0-9a-f]{16})/rows.parquet$', 1) as delivery_id")
+            listed.append(
+                "regexp_extract(filename, '([0-9a-f]{16})/rows.parquet$', 1) as delivery_id"
+            )
         elif column.name == "row_number":
             listed.append("__row_number as row_number")
         elif column.name not in received:

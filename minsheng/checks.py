@@ -114,16 +114,12 @@ def _type_promises(contract: Contract) -> Iterable[_Promise]:
     )
 
 
-def _table_promises(
-    contract: Contract, contracts: Mapping[str, Contract]
-) -> Iterable[_Promise]:
+def _table_promises(contract: Contract, contracts: Mapping[str, Contract]) -> Iterable[_Promise]:
     name = qualified(contract)
     key = ", ".join(contract.key)
     is_source = contract.layer == "staged"
     yield _Promise(
-        QueryCheck(
-            "key_is_unique", f"select {key} from {name} group by {key} having count(*) > 1"
-        ),
+        QueryCheck("key_is_unique", f"select {key} from {name} group by {key} having count(*) > 1"),
         # two senders may deliver the same row: that is theirs to mend and the models take the first
         "warning" if is_source else "critical",
         f"主键 {key} 不得重复",

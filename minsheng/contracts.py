@@ -185,9 +185,7 @@ def load_contracts(settings: Settings) -> dict[str, Contract]:
     return {**contracts, **{f"raw.{c.table}": _raw(c) for c in contracts.values() if c.delivery}}
 
 
-def enabled_sources(
-    contracts: Mapping[str, Contract], settings: Settings
-) -> tuple[Contract, ...]:
+def enabled_sources(contracts: Mapping[str, Contract], settings: Settings) -> tuple[Contract, ...]:
     """Staged contracts of the datasets that the deployment enables, by name."""
     sources = [contract for contract in contracts.values() if contract.layer == "staged"]
     names = {contract.table for contract in sources}

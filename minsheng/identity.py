@@ -6,9 +6,9 @@ modulo 11 picks one of `10X98765432`. 15-digit numbers (two-digit year, no check
 
 WEIGHTS = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
 CHECK_CHARACTERS = "10X98765432"
-FULL_WIDTH = "０１２３４５６７８９Ｘｘ－．，（）"  # noqa: RUF001  # the characters to be mended
+FULL_WIDTH = "０１２３４５６７８９Ｘｘ－．，（）"  # the characters to be mended
 HALF_WIDTH = "0123456789XX-.,()"
-MIDDLE_DOTS = "•・‧∙．･"  # noqa: RUF001  # the forms of the dot in minority names
+MIDDLE_DOTS = "•・‧∙．･"  # the forms of the dot in minority names
 
 
 def normalised_id(text: str) -> str:

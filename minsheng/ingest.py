@@ -111,7 +111,13 @@ def ingest_dataset(
             for arrival in arrivals:
                 try:
                     receipt = _take(
-                        arrival, settings, source, sources, codes, now, connection,
+                        arrival,
+                        settings,
+                        source,
+                        sources,
+                        codes,
+                        now,
+                        connection,
                         (*known, *receipts),
                     )
                 except ChangedWhileRead:
@@ -272,9 +278,7 @@ def _take(
                 connection, folder, original, arrival, source, sources, codes, receipt
             )
         except (UnreadableFile, DeliveryError) as fault:
-            receipt = replace(
-                receipt, status="refused", message=f"{arrival.path.name}: {fault}"
-            )
+            receipt = replace(receipt, status="refused", message=f"{arrival.path.name}: {fault}")
         lake.write_receipt(folder, receipt)
         home = lake.delivery_folder(settings.lake, receipt)
         if home.exists():

@@ -15,8 +15,9 @@ from minsheng.pseudonyms import mint
 
 def identity_select(sources: Sequence[Contract], secret: bytes) -> str:
     """The SELECT of `vault.identity`: one row per source and identity as delivered."""
-    records = " union all ".join(
-        f"""
+    records = (
+        " union all ".join(
+            f"""
         select {literal(source.table)} as source, record.record_identity,
             any_value(record.id_number) as id_number, count(*) as record_count,
             min(delivery.delivery_order * 4294967296 + record.row_number) as first_record
@@ -24,9 +25,11 @@ def identity_select(sources: Sequence[Contract], secret: bytes) -> str:
         join meta.delivery as delivery using (delivery_id)
         group by record.record_identity
         """
-        for source in sources
-        if is_personal(source)
-    ) or _NO_RECORDS
+            for source in sources
+            if is_personal(source)
+        )
+        or _NO_RECORDS
+    )
     return f"""
 with delivered as ({records}),
 numbers as (
@@ -84,11 +87,14 @@ left join holders using (record_identity)
 
 def household_select(sources: Sequence[Contract], secret: bytes) -> str:
     """The SELECT of `vault.household`: one row per household number of any source."""
-    numbers = " union ".join(
-        f"select household_number from {source.name}"
-        for source in sources
-        if any(column.name == "household_number" for column in source.columns)
-    ) or "select null::varchar as household_number where false"
+    numbers = (
+        " union ".join(
+            f"select household_number from {source.name}"
+            for source in sources
+            if any(column.name == "household_number" for column in source.columns)
+        )
+        or "select null::varchar as household_number where false"
+    )
     return f"""
 select household_number, {mint(secret, "'household|' || household_number")} as household_id
 from ({numbers})

@@ -62,9 +62,7 @@ class Model:
     @cached_property
     def reads(self) -> tuple[str, ...]:
         """Tables the model reads, by name."""
-        return tuple(
-            sorted({f"{t.db}.{t.name}" for t in self.tree.find_all(exp.Table) if t.db})
-        )
+        return tuple(sorted({f"{t.db}.{t.name}" for t in self.tree.find_all(exp.Table) if t.db}))
 
 
 def load_models(root: Path) -> dict[str, Model]:
@@ -76,7 +74,8 @@ def load_models(root: Path) -> dict[str, Model]:
     for path in sorted((root / "sql").glob("*/*.sql")):
         model = Model(path.parent.name, path.stem, path.read_text(encoding="utf-8"))
         forbidden = [
-            name for name in model.reads
+            name
+            for name in model.reads
             if name.split(".")[0] not in MAY_READ.get(model.layer, frozenset())
         ]
         if forbidden:
@@ -86,7 +85,8 @@ def load_models(root: Path) -> dict[str, Model]:
     waiting = dict(models)
     while waiting:
         ready = [
-            name for name, model in waiting.items()
+            name
+            for name, model in waiting.items()
             if all(read not in waiting for read in model.reads)
         ]
         if not ready:
@@ -109,7 +109,13 @@ def column_lineage(
         tables[contract.table] = {c.name: c.duckdb_type for c in contract.columns}
     tree = qualify(model.tree.copy(), schema=schema, dialect="duckdb")
     roots = lineage(
-        None, tree, schema, scope=build_scope(tree), dialect="duckdb", trim_selects=False, copy=False
+        None,
+        tree,
+        schema,
+        scope=build_scope(tree),
+        dialect="duckdb",
+        trim_selects=False,
+        copy=False,
     )
     assert isinstance(roots, dict)
     found: dict[str, tuple[tuple[str, str], ...]] = {}

@@ -12,6 +12,9 @@ from minsheng.contracts import Column, Contract, ContractError, Rule
 Codes = Mapping[str, Mapping[str, str]]
 """Code list -> text as written (label, synonym or the code itself) -> code."""
 
+EARLIEST_YEAR, LATEST_YEAR = 1900, 2100
+"""A date outside is a slip of the keyboard and not understood."""
+
 FORMAT_VERSION = 1
 """Raise it when typed rows of the same text and contract would come out differently."""
 
@@ -28,7 +31,7 @@ def literal(text: str) -> str:
 
 def header_key(header: str) -> str:
     """A header as it is compared: half-width, without blanks and line breaks, in lower case."""
-    table = str.maketrans("（）：　", "(): ")  # noqa: RUF001  # full-width forms to be mended
+    table = str.maketrans("（）：　", "(): ")  # full-width forms to be mended
     return "".join(header.translate(table).split()).lower()
 
 
@@ -46,8 +49,11 @@ def column_sources(contract: Contract, delivered: Sequence[str]) -> dict[str, st
                 listed = ", ".join(quoted(part) for part in parts if part)
                 found[column.name] = f"concat_ws('-', {listed})"
             continue
-        present = [by_key[key] for name in (*column.headers, column.label_zh, column.name)
-                   if (key := header_key(name)) in by_key]
+        present = [
+            by_key[key]
+            for name in (*column.headers, column.label_zh, column.name)
+            if (key := header_key(name)) in by_key
+        ]
         present = list(dict.fromkeys(present))
         if present:
             listed = ", ".join(f"nullif(trim({quoted(header)}), '')" for header in present)
@@ -96,48 +102,79 @@ def row_rules(contract: Contract) -> tuple[Rule, ...]:
             continue
         unread = f"coalesce(contains(unreadable, ',{name},'), false)"
         if column.type not in ("text", "name"):
-            rules.append(_critical(f"{name}_is_readable", name, f"not {unread}", f"{label}无法识别"))
+            rules.append(
+                _critical(f"{name}_is_readable", name, f"not {unread}", f"{label}无法识别")
+            )
         if column.required:
             rules.append(
-                _critical(f"{name}_is_given", name, f"{name} is not null or {unread}", f"{label}未填")
+                _critical(
+                    f"{name}_is_given", name, f"{name} is not null or {unread}", f"{label}未填"
+                )
             )
         if column.minimum is not None:
             rules.append(
-                _critical(f"{name}_is_not_too_small", name, f"{name} >= {column.minimum}",
-                          f"{label}小于{column.minimum}")
+                _critical(
+                    f"{name}_is_not_too_small",
+                    name,
+                    f"{name} >= {column.minimum}",
+                    f"{label}小于{column.minimum}",
+                )
             )
         if column.maximum is not None:
             rules.append(
-                _critical(f"{name}_is_not_too_large", name, f"{name} <= {column.maximum}",
-                          f"{label}大于{column.maximum}")
+                _critical(
+                    f"{name}_is_not_too_large",
+                    name,
+                    f"{name} <= {column.maximum}",
+                    f"{label}大于{column.maximum}",
+                )
             )
         if column.not_future:
             rules.append(
-                _critical(f"{name}_is_not_in_the_future", name, f"{name} <= delivered_on",
-                          f"{label}晚于送达日期")
+                _critical(
+                    f"{name}_is_not_in_the_future",
+                    name,
+                    f"{name} <= delivered_on",
+                    f"{label}晚于送达日期",
+                )
             )
         if column.type in ("id_number", "certificate_number"):
             rules.append(
-                _critical(f"{name}_is_not_scientific", name,
-                          f"not {identity.is_scientific(name)}",
-                          f"{label}被电子表格改成科学计数法，末位已丢失，请以文本格式重新填报")  # noqa: RUF001
+                _critical(
+                    f"{name}_is_not_scientific",
+                    name,
+                    f"not {identity.is_scientific(name)}",
+                    f"{label}被电子表格改成科学计数法，末位已丢失，请以文本格式重新填报",
+                )
             )
         if column.type == "id_number":
             rules.append(
-                Rule(f"{name}_has_its_shape", "warning", identity.has_id_shape(name), (name,),
-                     f"{label}应为18位或15位，无法据以关联")  # noqa: RUF001
+                Rule(
+                    f"{name}_has_its_shape",
+                    "warning",
+                    identity.has_id_shape(name),
+                    (name,),
+                    f"{label}应为18位或15位，无法据以关联",
+                )
             )
             rules.append(
-                _critical(f"{name}_is_born_before_delivery", name,
-                          f"length({name}) <> 18 or substr({name}, 7, 8) "
-                          "<= strftime(delivered_on, '%Y%m%d')",
-                          f"{label}中的出生日期晚于送达日期")
+                _critical(
+                    f"{name}_is_born_before_delivery",
+                    name,
+                    f"length({name}) <> 18 or substr({name}, 7, 8) "
+                    "<= strftime(delivered_on, '%Y%m%d')",
+                    f"{label}中的出生日期晚于送达日期",
+                )
             )
     return (*rules, *contract.rules)
 
 
 def typed_select(
-    contract: Contract, codes: Codes, delivered: Sequence[str], rows: str, constants: Mapping[str, str]
+    contract: Contract,
+    codes: Codes,
+    delivered: Sequence[str],
+    rows: str,
+    constants: Mapping[str, str],
 ) -> str:
     """The SELECT that types the rows of one delivery and names the critical rules each breaks.
 
@@ -149,16 +186,16 @@ def typed_select(
     made = {*constants, "row_number", "record_identity"}
     own = [column for column in contract.columns if column.name not in made]
     typed = {column.name: _typed(column, codes) for column in own}
-    unread = ", ".join(
-        f"case when {name} is not null and {expression} is null then '{name}' end"
+    unread = {
+        name: f"{name} is not null and {expression} is null"
         for name, expression in typed.items()
         if expression != name
-    )
-    broken = ", ".join(
-        f"case when not coalesce({rule.expression}, true) then {literal(rule.name)} end"
+    }
+    broken = {
+        rule.name: f"not coalesce({rule.expression}, true)"
         for rule in row_rules(contract)
         if rule.severity == "critical"
-    )
+    }
     texts = [f"{_clean(column, sources.get(column.name))} as {column.name}" for column in own]
     supplied = [f"{_supplied(column)} as {column.name}" for column in own]
     kernel = [f"{expression} as {name}" for name, expression in constants.items()]
@@ -181,14 +218,24 @@ typed as (
     select
         {decoded},
         row_number, {", ".join(kernel)},
-        nullif(',' || concat_ws(',', {unread}) || ',', ',,') as unreadable
+        ',' || {_names_of(unread)} || ',' as unreadable
     from supplied
 )
 select
     {kept}, unreadable,
-    nullif(concat_ws(',', {broken}), '') as refused_by
+    {_names_of(broken)} as refused_by
 from typed
 """
+
+
+def _names_of(faults: Mapping[str, str]) -> str:
+    """The names whose predicate is true, joined by commas; null if there are none."""
+    if not faults:
+        return "null::varchar"
+    named = ", ".join(f"case when {test} then {literal(name)} end" for name, test in faults.items())
+    # nearly every row is good: one conjunction tells it, and only the others are taken apart
+    any_fault = " or ".join(f"({test})" for test in faults.values())
+    return f"case when {any_fault} then concat_ws(',', {named}) end"
 
 
 def _critical(name: str, column: str, expression: str, why: str) -> Rule:
@@ -199,13 +246,12 @@ def _clean(column: Column, source: str | None) -> str:
     if source is None:
         return "null::varchar"
     if column.type in ("id_number", "certificate_number"):
-        return f"nullif({identity.normalised_id(source)}, '')"
-    if column.type in ("text", "name", "code"):
-        return f"nullif(trim({source}, ' \t\r\n\u3000'), '')"
-    return (
-        f"nullif(trim(translate({source}, '{identity.FULL_WIDTH}', '{identity.HALF_WIDTH}'), "
-        "' \t\r\n\u3000'), '')"
-    )
+        # the common case first: mending costs several times what recognising does
+        return (
+            f"case when regexp_full_match({source}, '[0-9]{{17}}[0-9X]') then {source} "
+            f"else nullif({identity.normalised_id(source)}, '') end"
+        )
+    return f"nullif(trim({source}, ' \t\r\n\u3000'), '')"
 
 
 def _supplied(column: Column) -> str:
@@ -229,30 +275,38 @@ def _typed(column: Column, codes: Codes) -> str:
         return f"map {{{listed}}}[{name}]"
     if column.type == "area_code":
         return (
-            f"case when regexp_full_match({name}, '([0-9]{{2}}){{1,3}}|[0-9]{{9}}|[0-9]{{12}}') "
+            f"case when regexp_full_match({name}, '[0-9]{{12}}') then {name} "
+            f"when regexp_full_match({name}, '([0-9]{{2}}){{1,3}}|[0-9]{{9}}') "
             f"then rpad({name}, 12, '0') end"
         )
+    mended = f"translate({name}, '{identity.FULL_WIDTH}', '{identity.HALF_WIDTH}')"
     if column.type in ("integer", "year"):
+        digits = f"regexp_extract({mended}, '^(-?[0-9]+)(\\.0*)?年?$', 1)"
         return (
-            f"try_cast(regexp_extract({name}, '^(-?[0-9]+)(\\.0*)?年?$', 1) "
-            f"as {column.duckdb_type})"
+            f"case when regexp_full_match({name}, '-?[0-9]+') "
+            f"then try_cast({name} as {column.duckdb_type}) "
+            f"else try_cast({digits} as {column.duckdb_type}) end"
         )
     if column.type in ("yuan", "number"):
-        return f"try_cast(replace({name}, ',', '') as {column.duckdb_type})"
+        return (
+            f"coalesce(try_cast({name} as {column.duckdb_type}), "
+            f"try_cast(replace({mended}, ',', '') as {column.duckdb_type}))"
+        )
     if column.type == "date":
-        return _date(name)
+        return _date(name, mended)
     if column.type == "month":
         digits = (
-            f"try_strptime(regexp_extract({name}, '^([0-9]{{4}}[-/.年]?[0-9]{{1,2}})月?$', 1), "
+            f"try_strptime(regexp_extract({mended}, '^([0-9]{{4}}[-/.年]?[0-9]{{1,2}})月?$', 1), "
             "['%Y%m', '%Y-%m', '%Y/%m', '%Y.%m', '%Y年%m'])"
         )
-        return f"date_trunc('month', coalesce({digits}::date, {_date(name)}))::date"
+        return f"date_trunc('month', coalesce({digits}::date, {_date(name, mended)}))::date"
     if column.type == "flag":
         return f"map {{'是': true, '否': false, '1': true, '0': false}}[{name}]"
     raise ContractError(f"column {name}: a delivered column cannot be of type {column.type!r}")
 
 
-def _date(name: str) -> str:
+def _date(name: str, mended: str) -> str:
     formats = ["%Y-%m-%d", "%Y/%m/%d", "%Y%m%d", "%Y年%m月%d日", "%Y.%m.%d", "%Y-%m-%d %H:%M:%S"]
-    parsed = f"try_strptime({name}, [{', '.join(literal(entry) for entry in formats)}])::date"
-    return f"case when year({parsed}) between 1900 and 2100 then {parsed} end"
+    listed = ", ".join(literal(entry) for entry in formats)
+    parsed = f"coalesce(try_cast({name} as date), try_strptime({mended}, [{listed}])::date)"
+    return f"case when year({parsed}) between {EARLIEST_YEAR} and {LATEST_YEAR} then {parsed} end"

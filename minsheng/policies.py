@@ -70,8 +70,15 @@ def reference_rows(settings: Settings, table: str) -> list[Row]:
 
 def rule_value(settings: Settings, rule_id: str, area_code: str, day: date) -> float:
     """The value of `rule_id` in the area or the nearest area above it on `day`; raises if none."""
-    above = [area_code, *(str(row["ancestor_code"]) for row in _area_ancestors(settings)
-                          if row["area_code"] == area_code), NATION]
+    above = [
+        area_code,
+        *(
+            str(row["ancestor_code"])
+            for row in _area_ancestors(settings)
+            if row["area_code"] == area_code
+        ),
+        NATION,
+    ]
     for code in above:
         for row in _rule_values(settings):
             if (
@@ -88,8 +95,12 @@ def rule_value(settings: Settings, rule_id: str, area_code: str, day: date) -> f
 
 def _areas(settings: Settings) -> list[Row]:
     found = {str(row["area_code"]): row for row in _area_rows(settings)}
-    level_columns = {"city": "city_code", "county": "county_code",
-                     "town": "town_code", "village": "village_code"}
+    level_columns = {
+        "city": "city_code",
+        "county": "county_code",
+        "town": "town_code",
+        "village": "village_code",
+    }
     rows: list[Row] = []
     for code, area in found.items():
         row: Row = {**area, **dict.fromkeys(level_columns.values())}
@@ -186,13 +197,17 @@ def _rule_values(settings: Settings) -> list[Row]:
 
 
 def _populations(settings: Settings) -> list[Row]:
-    return [{"population": name, **entry} for name, entry in
-            _named(settings, "populations.yaml").items()]
+    return [
+        {"population": name, **entry}
+        for name, entry in _named(settings, "populations.yaml").items()
+    ]
 
 
 def _income_concepts(settings: Settings) -> list[Row]:
-    return [{"income_concept": name, **entry} for name, entry in
-            _named(settings, "income_concepts.yaml").items()]
+    return [
+        {"income_concept": name, **entry}
+        for name, entry in _named(settings, "income_concepts.yaml").items()
+    ]
 
 
 def _signals(settings: Settings) -> list[Row]:
@@ -230,8 +245,16 @@ def _object_types(settings: Settings) -> list[Row]:
 
 
 def _plans(settings: Settings) -> list[Row]:
-    columns = ("policy_id", "title_zh", "title_en", "document", "area_code",
-               "start_year", "end_year", "first_roll_year")
+    columns = (
+        "policy_id",
+        "title_zh",
+        "title_en",
+        "document",
+        "area_code",
+        "start_year",
+        "end_year",
+        "first_roll_year",
+    )
     return [{name: plan[name] for name in columns} for plan in _plan_files(settings)]
 
 

@@ -13,7 +13,9 @@ from datetime import date, datetime
 from itertools import islice
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
@@ -241,13 +243,12 @@ class _Writer:
 
     def write(self, batch: pa.RecordBatch, malformed: Sequence[MalformedRow]) -> None:
         """Append `batch`; `malformed` are the rows left out of the batches so far, in order."""
-        numbers: list[int] = []
-        left_out = {row.row_number for row in malformed[self._skipped :]}
-        while len(numbers) < batch.num_rows:
-            if self._next not in left_out:
-                numbers.append(self._next)
-            self._next += 1
-        self._skipped = len(malformed) - sum(number >= self._next for number in left_out)
+        late = [row.row_number for row in malformed[self._skipped :]]
+        numbers = np.arange(self._next, self._next + batch.num_rows + len(late))
+        numbers = numbers[~np.isin(numbers, late)][: batch.num_rows]
+        if batch.num_rows:
+            self._next = int(numbers[-1]) + 1
+            self._skipped += sum(number < self._next for number in late)
         filled = _filled(batch)
         table = pa.RecordBatch.from_arrays(
             [pa.array(numbers, pa.int64()), *batch.columns], schema=self._schema
@@ -265,8 +266,6 @@ class _Writer:
 
 def _filled(batch: pa.RecordBatch) -> pa.Array | None:
     """Which rows have any text, or None if the first column says that all do."""
-    import pyarrow.compute as pc
-
     filled = pc.not_equal(pc.utf8_trim_whitespace(batch.column(0)), "")
     if pc.all(filled).as_py():
         return None

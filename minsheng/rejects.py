@@ -16,12 +16,12 @@ MALFORMED_RULE = "row_has_as_many_cells_as_the_header"
 REPEATED_KEY_RULE = "key_is_unique"
 MALFORMED_FILE = "malformed.parquet"
 REASONS = {
-    MALFORMED_RULE: "该行的单元格数与表头不符，请检查逗号和引号",  # noqa: RUF001
-    REPEATED_KEY_RULE: "同一文件内主键重复，保留第一行",  # noqa: RUF001
+    MALFORMED_RULE: "该行的单元格数与表头不符，请检查逗号和引号",
+    REPEATED_KEY_RULE: "同一文件内主键重复，保留第一行",
 }
 WORKBOOK_ROWS = 100_000
 """Refused rows that a workbook lists at the most; all of them stand in `refused.parquet`."""
-WORKBOOK_COLUMNS = ("行号", "列", "原值（已脱敏）", "规则", "原因")  # noqa: RUF001
+WORKBOOK_COLUMNS = ("行号", "列", "原值（已脱敏）", "规则", "原因")
 
 
 def keep_malformed(folder: Path, rows: Sequence[MalformedRow]) -> None:
@@ -51,12 +51,13 @@ def write(rejects: Path, delivery: Path, source: Contract, receipt: Receipt) -> 
     folder = rejects / receipt.department
     folder.mkdir(parents=True, exist_ok=True, mode=RESTRICTED_FOLDER_MODE)
     stem = "-".join(
-        part for part in (receipt.dataset, receipt.sender, receipt.period, receipt.delivery_id)
+        part
+        for part in (receipt.dataset, receipt.sender, receipt.period, receipt.delivery_id)
         if part
     )
     if receipt.status == "refused":
         letter = (
-            f"{receipt.message}\n\n文件 {receipt.file_name} 整件退回，未采用其中任何一行。"  # noqa: RUF001
+            f"{receipt.message}\n\n文件 {receipt.file_name} 整件退回，未采用其中任何一行。"
             f"\nThe file was refused whole; the last good delivery stays in force.\n"
         )
         (folder / f"{stem}.txt").write_text(letter, encoding="utf-8")
@@ -117,8 +118,11 @@ def refused_cells(delivery: Path, source: Contract, receipt: Receipt) -> pl.Data
                 }
             )
     schema = {
-        "row_number": pl.Int64, "column": pl.String, "value": pl.String,
-        "rule": pl.String, "reason": pl.String,
+        "row_number": pl.Int64,
+        "column": pl.String,
+        "value": pl.String,
+        "rule": pl.String,
+        "reason": pl.String,
     }
     return pl.DataFrame(lines, schema=schema).sort("row_number", "rule")
 
@@ -141,6 +145,8 @@ def _texts(delivery: Path, row_numbers: pl.Series) -> dict[int, dict[str, str]]:
 
 
 def _headers_of(column: Column, headers: Sequence[str]) -> list[str]:
-    names = {parsing.header_key(name) for name in
-             (*column.headers, *column.composed_of, column.label_zh, column.name)}
+    names = {
+        parsing.header_key(name)
+        for name in (*column.headers, *column.composed_of, column.label_zh, column.name)
+    }
     return [header for header in headers if parsing.header_key(header) in names]

@@ -75,7 +75,8 @@ def export(warehouse: Warehouse, project: Project, folder: Path) -> None:
             target = folder / contract.layer / f"{contract.table}.parquet"
             target.parent.mkdir(parents=True, exist_ok=True)
             metadata = ", ".join(
-                f"{quoted(name)}: {literal(text)}" for name, text in _parquet_metadata(contract).items()
+                f"{quoted(name)}: {literal(text)}"
+                for name, text in _parquet_metadata(contract).items()
             )
             warehouse.connection.execute(
                 f"copy (select * from {qualified(contract)} order by {', '.join(contract.key)}) "

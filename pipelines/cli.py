@@ -13,7 +13,9 @@ from rich.console import Console
 from minsheng.settings import Settings, SettingsError, load_settings
 
 app = typer.Typer(
-    no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
     help="Minsheng 民生: poverty monitoring from departmental files to published figures.",
 )
 KNOWN_FAULTS = (ValueError, RuntimeError, OSError)

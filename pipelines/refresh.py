@@ -115,7 +115,9 @@ def _reason(result: "ExecuteInProcessResult", events: list["DagsterEvent"]) -> s
         if error is not None:
             while error.cause is not None:
                 error = error.cause
-            return error.message.strip().removeprefix(f"{error.cls_name}: ").split(
-                f"{error.cls_name}: ", 1
-            )[-1]
+            return (
+                error.message.strip()
+                .removeprefix(f"{error.cls_name}: ")
+                .split(f"{error.cls_name}: ", 1)[-1]
+            )
     return "the run failed; look at it with `dagster dev`"

@@ -158,9 +158,7 @@ def change(
         value = rows.frame[column][row]
         if value is None:
             return None, None
-        return column, "2035" + value[4:] if kind == "date_in_2035" else pick(
-            rng, UNREADABLE_DATES
-        )
+        return column, "2035" + value[4:] if kind == "date_in_2035" else pick(rng, UNREADABLE_DATES)
     if kind.startswith("amount_"):
         column = pick(rng, AMOUNTS_OF_DATASET[rows.dataset])
         value = rows.frame[column][row]

@@ -249,7 +249,7 @@ def relations(role: Integers, sex: Integers, head: Integers, household: Integers
         MOTHER: ("62", "62"),
         FATHER: ("61", "61"),
     }
-    other = {known: ("97", "97") for known in plain}
+    other = dict.fromkeys(plain, ("97", "97"))
     by_head = {HEAD: plain, SPOUSE: plain, CHILD: under_child, SON: under_child}
     table = np.zeros((len(ROLES), len(ROLES), 3), dtype=np.int64)
     for head_role in range(len(ROLES)):
