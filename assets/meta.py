@@ -1,4 +1,4 @@
-"""Layer meta: what the build is made of. Its inputs are frozen once every delivery is in the lake."""
+"""Layer meta: what the build is made of. Frozen once every delivery is in the lake."""
 
 from collections.abc import Callable
 
@@ -6,7 +6,7 @@ import dagster as dg
 
 from assets.tables import table_asset
 from assets.warehouse_resource import Build
-from minsheng.build import Project, make_meta, make_reference, table_reads
+from minsheng.build import Project, make_columns, make_meta, make_reference, table_reads
 from minsheng.contracts import Contract
 from minsheng.warehouse import Warehouse
 
@@ -26,6 +26,8 @@ def _meta_asset(
     def make(warehouse: Warehouse, build: Build) -> dict[str, object]:
         if contract.table == "policy_item":
             return {"row_count": make_reference(warehouse, build.project, contract)}
+        if contract.table == "columns":
+            return {"row_count": make_columns(warehouse, build.project)}
         rows = make_meta(warehouse, build.project, contract, build.inputs, build.now)
         return {"row_count": rows, "build_id": build.inputs.build_id}
 

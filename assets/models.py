@@ -1,4 +1,4 @@
-"""Layers linked, indicators and risk: one asset a SELECT in `sql/`, wired by what the SELECT reads."""
+"""Layers linked, indicators and risk: one asset a SELECT in `sql/`, wired by what it reads."""
 
 from collections.abc import Callable
 

@@ -1,4 +1,4 @@
-"""How a table of the warehouse becomes an asset: one op that makes it and holds it to its contract."""
+"""How a table becomes an asset: one op that makes it and holds it to its contract."""
 
 from collections.abc import Callable, Sequence
 

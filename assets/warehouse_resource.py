@@ -26,7 +26,7 @@ class AnotherRefreshRuns(RuntimeError):
 
 
 class Build:
-    """One run's build: a whole one in a new folder, or a copy of the latest with some tables remade.
+    """One run's build: a whole one in a new folder, or a copy with some tables remade.
 
     Opened by the first asset that asks, because only an asset knows what the run has selected.
     """
@@ -95,8 +95,14 @@ class Build:
 
 
 class WarehouseResource(dg.ConfigurableResource):  # type: ignore[type-arg]  # no value type
-    """Where the run writes. `known_on` (a day) and `as_of` (a month) are ISO dates or empty."""
+    """Where the run writes.
 
+    `home` and `deployment` are empty for what the environment says; `known_on` (a day) and `as_of`
+    (a month) are ISO dates or empty.
+    """
+
+    home: str = ""
+    deployment: str = ""
     known_on: str = ""
     as_of: str = ""
 
@@ -104,7 +110,9 @@ class WarehouseResource(dg.ConfigurableResource):  # type: ignore[type-arg]  # n
 
     @contextmanager
     def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator["WarehouseResource"]:
-        settings = load_settings()
+        settings = load_settings(
+            Path(self.home) if self.home else None, self.deployment or None
+        )
         project = Project(
             settings,
             known_on=date.fromisoformat(self.known_on) if self.known_on else None,

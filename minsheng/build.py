@@ -183,7 +183,7 @@ def make_staged(warehouse: Warehouse, project: Project, source: Contract) -> int
 def make_meta(
     warehouse: Warehouse, project: Project, contract: Contract, inputs: Inputs, now: datetime
 ) -> int:
-    """Make `meta.build`, `meta.delivery`, `meta.source` or `meta.columns`."""
+    """Make `meta.build`, `meta.delivery` or `meta.source`: what the build is made of."""
     if inputs.as_of_month is None:
         raise lake.DeliveryError("the lake holds no good delivery; put files into the inbox first")
     if contract.table == "delivery":
@@ -194,11 +194,14 @@ def make_meta(
         ]
     elif contract.table == "source":
         rows = [_source_row(source, inputs) for source in project.sources]
-    elif contract.table == "columns":
-        rows = _column_rows(project)
     else:
         rows = [_build_row(inputs, now)]
     return write_rows(warehouse, contract, rows)
+
+
+def make_columns(warehouse: Warehouse, project: Project) -> int:
+    """Make `meta.columns`: every column of every table of the published file."""
+    return write_rows(warehouse, project.contracts["meta.columns"], _column_rows(project))
 
 
 def make_reference(warehouse: Warehouse, project: Project, contract: Contract) -> int:
@@ -395,8 +398,8 @@ def _source_row(source: Contract, inputs: Inputs) -> dict[str, object]:
     assert source.delivery and inputs.as_of_month
     receipts = [receipt for receipt in inputs.effective if receipt.table == source.table]
     latest = max(receipts, key=lambda receipt: receipt.period_month, default=None)
-    due = lake.stale_from(latest, source.delivery.promised_days) if latest else None
-    end = policies.last_day(inputs.as_of_month)
+    due = lake.due_date(latest, source.delivery.promised_days) if latest else None
+    end = lake.last_day(inputs.as_of_month)
     return {
         "source": source.table,
         "department": source.delivery.department,

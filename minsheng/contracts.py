@@ -197,7 +197,7 @@ def enabled_sources(contracts: Mapping[str, Contract], settings: Settings) -> tu
 
 
 RECEIVED = ("delivery_id", "row_number", "sender", "period", "period_month")
-"""What every staged row carries beside its columns: where it came from and which period it tells."""
+"""What every staged row carries beside its columns: where it came from and its period."""
 
 
 def _contract(
@@ -228,7 +228,7 @@ def _contract(
             key=_names(document["key"]),
             columns=columns,
             rules=tuple(_rule(key, entry) for entry in _entries(document, "rules")),
-            checks=tuple(TableCheck(**entry) for entry in _entries(document, "checks")),
+            checks=tuple(_check(entry) for entry in _entries(document, "checks")),
             references=tuple(_reference(entry) for entry in _entries(document, "references")),
             delivery=_delivery(document.get("delivery")),
         )
@@ -296,6 +296,10 @@ def _rule(key: str, entry: Mapping[str, object]) -> Rule:
     if rule.severity not in ("critical", "warning"):
         raise ContractError(f"{key}: rule {rule.name} has severity {rule.severity!r}")
     return rule
+
+
+def _check(entry: Mapping[str, object]) -> TableCheck:
+    return TableCheck(**entry)  # type: ignore[arg-type]  # a wrong name raises TypeError above
 
 
 def _reference(entry: Mapping[str, object]) -> Reference:

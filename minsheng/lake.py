@@ -16,6 +16,8 @@ from typing import Literal
 
 PERIOD = re.compile(r"(?<!\d)((?:19|20)\d{2})(?:\s*[-_.年]?\s*(0[1-9]|1[0-2]|[1-9](?=月)))?(?!\d)")
 
+MONTHS_OF_A_YEAR = 12
+
 
 class DeliveryError(ValueError):
     """A file that cannot be taken; the message names it and says what to do."""
@@ -137,11 +139,19 @@ def latest_month(receipts: Iterable[Receipt]) -> date:
     return max(months)
 
 
-def stale_from(receipt: Receipt, promised_days: int) -> date:
-    """The day after which the next delivery of the same kind is later than promised."""
-    end = (receipt.period_month + timedelta(days=31)).replace(day=1)
-    span = 31 if "-" in receipt.period else 366
-    return end + timedelta(days=span + promised_days)
+def due_date(receipt: Receipt, promised_days: int) -> date:
+    """The day from which the next delivery of the same kind is later than promised."""
+    months = 1 if "-" in receipt.period else MONTHS_OF_A_YEAR
+    ahead = receipt.period_month.month - 1 + months
+    following = date(
+        receipt.period_month.year + ahead // MONTHS_OF_A_YEAR, ahead % MONTHS_OF_A_YEAR + 1, 1
+    )
+    return last_day(following) + timedelta(days=promised_days + 1)
+
+
+def last_day(month: date) -> date:
+    """The last day of the month that begins on `month`."""
+    return (month + timedelta(days=31)).replace(day=1) - timedelta(days=1)
 
 
 def _order(receipt: Receipt) -> tuple[datetime, datetime, str]:

@@ -1,4 +1,4 @@
-"""The SQL models: one file, one SELECT, one table. What each reads and where its columns come from."""
+"""The SQL models: one file, one SELECT, one table; what each reads, where its columns come from."""
 
 import hashlib
 from collections.abc import Mapping
@@ -100,12 +100,13 @@ def column_lineage(
     model: Model, contracts: Mapping[str, Contract]
 ) -> dict[str, tuple[tuple[str, str], ...]]:
     """For each column of the model the (table, column) pairs it is made of."""
-    schema: dict[str, dict[str, dict[str, str]]] = {}
+    schema: dict[str, object] = {}
     for name in model.reads:
         contract = contracts.get(name)
         if contract is None:
             raise ModelError(f"{model.name} reads {name}, which has no contract")
         tables = schema.setdefault(contract.layer, {})
+        assert isinstance(tables, dict)
         tables[contract.table] = {c.name: c.duckdb_type for c in contract.columns}
     tree = qualify(model.tree.copy(), schema=schema, dialect="duckdb")
     roots = lineage(

@@ -8,7 +8,8 @@ name is read, the overlay after the project. Here they become the rows of `refer
 import csv
 import hashlib
 from collections.abc import Iterator, Mapping
-from datetime import date, timedelta
+from datetime import date
+from itertools import pairwise
 from pathlib import Path
 
 import yaml
@@ -169,16 +170,17 @@ def _rule_values(settings: Settings) -> list[Row]:
     for rule_id, rule in _named(settings, "rules.yaml").items():
         for area_code in _list(rule["areas"]):
             spans: list[tuple[date, date]] = []
-            for start, entry in dict(rule["values"]).items():
+            for first_day, entry in _mapping(rule["values"]).items():
+                start = _day(first_day)
                 until = _day(entry.get("until", FOR_EVER))
-                if until < _day(start):
+                if until < start:
                     raise PolicyError(f"rule {rule_id}: a value ends {until} before its {start}")
-                spans.append((_day(start), until))
+                spans.append((start, until))
                 rows.append(
                     {
                         "rule_id": rule_id,
                         "area_code": area_code,
-                        "effective_from": _day(start),
+                        "effective_from": start,
                         "effective_to": until,
                         "value": entry["value"],
                         "unit": str(rule["unit"]).replace("currency", settings.currency_en),
@@ -190,9 +192,9 @@ def _rule_values(settings: Settings) -> list[Row]:
                     }
                 )
             spans.sort()
-            for (_, end), (start, _) in zip(spans, spans[1:], strict=False):
-                if start <= end:
-                    raise PolicyError(f"rule {rule_id}: two values hold on {start}")
+            for (_, end), (following, _) in pairwise(spans):
+                if following <= end:
+                    raise PolicyError(f"rule {rule_id}: two values hold on {following}")
     return rows
 
 
@@ -236,12 +238,12 @@ def _signals(settings: Settings) -> list[Row]:
 
 def _risk_levels(settings: Settings) -> list[Row]:
     levels = _named(settings, "levels.yaml").get("levels", {})
-    return [{"level": name, **entry} for name, entry in levels.items()]
+    return [{"level": name, **_mapping(entry)} for name, entry in levels.items()]
 
 
 def _object_types(settings: Settings) -> list[Row]:
     types = _named(settings, "levels.yaml").get("object_types", {})
-    return [{"object_type_code": name, **entry} for name, entry in types.items()]
+    return [{"object_type_code": name, **_mapping(entry)} for name, entry in types.items()]
 
 
 def _plans(settings: Settings) -> list[Row]:
@@ -308,10 +310,10 @@ def _targets(settings: Settings) -> list[Row]:
     return rows
 
 
-def _comparator(text: str, name: str) -> str:
+def _comparator(text: object, name: str) -> str:
     if text not in ("<", "<=", ">", ">="):
         raise PolicyError(f"{name}: comparator {text!r} is none of < <= > >=")
-    return text
+    return str(text)
 
 
 def _plan_files(settings: Settings) -> list[dict[str, object]]:
@@ -324,11 +326,15 @@ def _plan_files(settings: Settings) -> list[dict[str, object]]:
 
 
 def _named(settings: Settings, file_name: str) -> dict[str, dict[str, object]]:
-    """Entries of every file of that name, by name; an overlay's entry replaces the project's."""
+    """Entries of every file of that name, by name; an overlay replaces an entry, or removes it by null."""
     entries: dict[str, dict[str, object]] = {}
     for folder in settings.overlaid("policies"):
         for path in sorted(folder.glob(f"*/{file_name}")):
-            entries.update(_read(path))
+            for name, entry in _read(path).items():
+                if entry is None:
+                    entries.pop(name, None)
+                else:
+                    entries[name] = entry  # type: ignore[assignment]  # mappings, or lists of codes
     return entries
 
 
@@ -347,10 +353,11 @@ def _list(value: object) -> list:  # type: ignore[type-arg]  # entries of YAML a
     return value
 
 
+def _mapping(value: object) -> dict[str, dict[str, object]]:
+    if not isinstance(value, dict):
+        raise PolicyError(f"expected names and values, found {value!r}")
+    return value
+
+
 def _day(value: object) -> date:
     return value if isinstance(value, date) else date.fromisoformat(str(value))
-
-
-def last_day(month: date) -> date:
-    """The last day of the month that begins on `month`."""
-    return (month + timedelta(days=31)).replace(day=1) - timedelta(days=1)

@@ -95,7 +95,8 @@ def publish_build(
     record_digest(warehouse, project, project.contracts["quality.check_result"], run_id)
     audit(warehouse, project, run_id)
     warehouse.connection.execute(
-        "update minsheng.meta.table_digest set build_id = (select build_id from minsheng.meta.build)"
+        "update minsheng.meta.table_digest "
+        "set build_id = (select build_id from minsheng.meta.build)"
     )
     exported = warehouse.folder / "parquet"
     export(warehouse, project, exported)
@@ -150,7 +151,7 @@ def current(settings: Settings) -> Version | None:
     link = settings.published / CURRENT
     if not link.is_symlink():
         return None
-    name = os.readlink(link)
+    name = str(link.readlink())
     return next((each for each in versions(settings) if each.version == name), None)
 
 

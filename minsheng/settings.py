@@ -1,4 +1,4 @@
-"""Where things are and which place the warehouse serves: the checkout, the data home, the deployment."""
+"""Where things are and which place is served: the checkout, the data home, the deployment."""
 
 import os
 from dataclasses import dataclass

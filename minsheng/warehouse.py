@@ -1,7 +1,7 @@
-"""A build's files: the restricted one and the pseudonymous one, and how tables are written to them.
+"""A build's two files, the restricted and the pseudonymous one, and how tables are written.
 
-`restricted.duckdb` holds `raw`, `staged` and `vault`, owner-only; `minsheng.duckdb` holds everything
-from `reference` and `linked` on and names nobody. SQL writes `layer.table`; the search path finds it.
+`restricted.duckdb` holds `raw`, `staged` and `vault`, owner-only; `minsheng.duckdb` holds all from
+`reference` and `linked` on and names nobody. SQL writes `layer.table`, the search path finds it.
 """
 
 from collections.abc import Iterator, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""One refresh as one Dagster run; decides whether there is anything to do before loading Dagster."""
+"""One refresh as one Dagster run, after deciding without Dagster whether anything is new."""
 
 import os
 import shutil
@@ -52,14 +52,14 @@ def refresh(
 
 
 def dagster_instance(settings: Settings) -> "DagsterInstance":
-    """The instance whose UI shows the runs; its home is DAGSTER_HOME or `dagster/` in the data home."""
+    """The instance whose UI shows the runs, in DAGSTER_HOME or `dagster/` of the data home."""
     from dagster import DagsterInstance
 
-    home = Path(os.environ.setdefault("DAGSTER_HOME", str(settings.home / "dagster")))
+    home = Path(os.environ.get("DAGSTER_HOME") or settings.home / "dagster")
     home.mkdir(parents=True, exist_ok=True)
     if not (home / "dagster.yaml").is_file():
         shutil.copyfile(settings.root / "dagster.yaml", home / "dagster.yaml")
-    return DagsterInstance.get()
+    return DagsterInstance.from_config(str(home))
 
 
 def _run(
@@ -88,6 +88,8 @@ def _run(
         run_id = str(uuid4())
         instance.add_event_listener(run_id, listen)
         config = {
+            "home": str(settings.home),
+            "deployment": str(settings.deployment),
             "known_on": known_on.isoformat() if known_on else "",
             "as_of": as_of.isoformat() if as_of else "",
         }
@@ -110,14 +112,9 @@ def _reason(result: "ExecuteInProcessResult", events: list["DagsterEvent"]) -> s
             failures = evaluation.metadata["failures"].value
             return f"{evaluation.asset_key.to_user_string()} breaks its contract: {failures}"
     for event in events:
-        data = event.event_specific_data
-        error = getattr(data, "error", None)
+        error = getattr(event.event_specific_data, "error", None)
         if error is not None:
             while error.cause is not None:
                 error = error.cause
-            return (
-                error.message.strip()
-                .removeprefix(f"{error.cls_name}: ")
-                .split(f"{error.cls_name}: ", 1)[-1]
-            )
+            return str(error.message).strip().rpartition(f"{error.cls_name}: ")[2]
     return "the run failed; look at it with `dagster dev`"

@@ -1,6 +1,7 @@
 """Dirt: what goes wrong in a share of the rows, and whether such a row must be refused.
 
-Identity numbers and names that are wrong lose the link to the person but the row stays readable.
+Identity numbers and names that are wrong lose the link to the person but the row stays readable,
+except a number in scientific notation: its last digits are gone and nobody may guess them.
 Upper and lower case, spaces and full-width digits are harmless.  A row is refused where a cell
 that the contract requires is missing, where a cell cannot be read or lies outside what the
 contract allows, where the row repeats another, and where it has a cell too many.
@@ -30,7 +31,7 @@ ERROR_KINDS = (
     ErrorKind("id_wrong_digit", 0.20, False),
     ErrorKind("id_missing", 0.15, False),
     ErrorKind("name_wrong_character", 0.12, False),
-    ErrorKind("id_scientific_notation", 0.08, False),
+    ErrorKind("id_scientific_notation", 0.08, True),
     ErrorKind("id_lower_case_or_spaces", 0.08, False),
     ErrorKind("id_full_width_digits", 0.06, False),
     ErrorKind("date_unreadable", 0.06, True),

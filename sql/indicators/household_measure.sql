@@ -1,6 +1,8 @@
 -- One row per household and measure that a signal compares, as of the build's month.
--- Households of this year's or last year's roll or ledger; members are those of the latest roll.
--- first_month is the month since which the fact stands as far as its source says.
+-- Households of this year's or last year's roll or ledger; members are those of their latest roll,
+-- income is that of the latest ledger whose month has come: without a row there it is unknown, not
+-- last year's. first_month is the month since which the fact stands as far as its source says.
+-- A benefit has stopped when so many months with payments to anybody have passed without one.
 with build as (
     select
         as_of_month,
@@ -8,25 +10,35 @@ with build as (
         cast(year(as_of_month) as integer) as as_of_year
     from meta.build
 ),
-rule as (
-    select value.rule_id, value.value
-    from reference.rule_value as value
-    join build on build.as_of_month between value.effective_from and value.effective_to
-    where value.area_code = '000000000000'
+in_force as (
+    select
+        county.area_code as county_code,
+        rule.rule_id,
+        rule.value
+    from reference.area as county
+    join build on county.area_level = 'county'
+    join reference.rule_value as rule
+        on build.as_of_month between rule.effective_from and rule.effective_to
+    left join reference.area_ancestor as ancestor
+        on ancestor.area_code = county.area_code and ancestor.ancestor_code = rule.area_code
+    where ancestor.area_code is not null or rule.area_code = '000000000000'
+    qualify row_number() over (
+        partition by county.area_code, rule.rule_id order by ancestor.distance nulls last
+    ) = 1
 ),
 watch as (
     select
-        build.as_of_month,
+        in_force.county_code,
         build.after_month,
-        cast(build.after_month - to_months(cast(max(rule.value) filter (
-            where rule.rule_id = 'watch_months') as integer)) as date) as watch_from,
-        cast(build.after_month - to_months(cast(max(rule.value) filter (
-            where rule.rule_id = 'benefit_gap_months') as integer)) as date) as gap_from,
-        max(rule.value) filter (where rule.rule_id = 'compulsory_age_from') as age_from,
-        max(rule.value) filter (where rule.rule_id = 'compulsory_age_to') as age_to
-    from build
-    left join rule on true
-    group by build.as_of_month, build.after_month
+        cast(build.after_month - interval 1 month * cast(round(max(in_force.value) filter (
+            where in_force.rule_id = 'watch_months')) as integer) as date) as watch_from,
+        max(in_force.value) filter (
+            where in_force.rule_id = 'benefit_gap_months') as gap_months,
+        max(in_force.value) filter (where in_force.rule_id = 'compulsory_age_from') as age_from,
+        max(in_force.value) filter (where in_force.rule_id = 'compulsory_age_to') as age_to
+    from in_force
+    join build on true
+    group by in_force.county_code, build.after_month
 ),
 household as (
     select household.household_id, household.county_code
@@ -34,10 +46,18 @@ household as (
     join build on household.last_year >= build.as_of_year - 1
     where household.county_code is not null
 ),
+ledger_year as (
+    select max(income.year) as year
+    from linked.household_year_income as income
+    join reference.income_concept as concept using (income_concept)
+    join build
+        on make_date(income.year, coalesce(concept.accounting_month, 12), 1) <= build.as_of_month
+),
 ledger as (
     select
         income.household_id,
         income.year,
+        income.total_yuan / nullif(income.member_count, 0) as income_per_head,
         income.per_capita_yuan,
         income.wage_yuan,
         income.business_yuan,
@@ -47,14 +67,13 @@ ledger as (
         previous.wage_yuan as previous_wage_yuan,
         make_date(income.year, coalesce(concept.accounting_month, 12), 1) as ledger_month
     from indicators.household_year as income
-    join build on income.year between build.as_of_year - 1 and build.as_of_year
+    join ledger_year on income.year = ledger_year.year
     join reference.income_concept as concept using (income_concept)
     left join indicators.household_year as previous
         on previous.household_id = income.household_id
         and previous.income_concept = income.income_concept
         and previous.year = income.year - 1
     where income.per_capita_yuan is not null
-    qualify row_number() over (partition by income.household_id order by income.year desc) = 1
 ),
 roll as (
     select
@@ -63,22 +82,27 @@ roll as (
         latest.labour_count,
         previous.labour_count as previous_labour_count
     from linked.household_year_roll as latest
-    join build on latest.year between build.as_of_year - 1 and build.as_of_year
+    join build on latest.year <= build.as_of_year
     left join linked.household_year_roll as previous
         on previous.household_id = latest.household_id and previous.year = latest.year - 1
     qualify row_number() over (partition by latest.household_id order by latest.year desc) = 1
 ),
 member as (
-    select member.household_id, member.person_id, member.year, person.birth_month
+    select
+        member.household_id,
+        member.person_id,
+        person.birth_month,
+        household.county_code
     from linked.household_member as member
     join roll on roll.household_id = member.household_id and roll.year = member.year
+    join household on household.household_id = member.household_id
     join linked.person as person using (person_id)
     where person.link_rule_code = 'id_and_name'
 ),
 school_year as (
     select max(enrolment.year) as year
     from linked.enrolment as enrolment
-    join build on enrolment.year <= build.as_of_year
+    join build on make_date(enrolment.year, 9, 1) <= build.as_of_month
 ),
 attending as (
     select distinct enrolment.person_id
@@ -91,7 +115,8 @@ child as (
     from member
     join school_year on member.birth_month is not null
     join watch
-        on school_year.year - year(member.birth_month)
+        on watch.county_code = member.county_code
+        and school_year.year - year(member.birth_month)
             - case when month(member.birth_month) >= 9 then 1 else 0 end
             between watch.age_from and watch.age_to
     left join attending using (person_id)
@@ -122,7 +147,10 @@ medical as (
         min(settlement.month) as first_month
     from member
     join linked.medical_settlement as settlement using (person_id)
-    join watch on settlement.month >= watch.watch_from and settlement.month < watch.after_month
+    join watch
+        on watch.county_code = member.county_code
+        and settlement.month >= watch.watch_from
+        and settlement.month < watch.after_month
     group by member.household_id
 ),
 disabled as (
@@ -133,31 +161,54 @@ disabled as (
     from member
     join linked.disability as disability using (person_id)
     join watch
-        on disability.issue_month >= watch.watch_from
+        on watch.county_code = member.county_code
+        and disability.issue_month >= watch.watch_from
         and disability.issue_month < watch.after_month
     where disability.is_severe
     group by member.household_id
+),
+paid_month as (
+    select distinct month
+    from linked.relief_payment
 ),
 benefit as (
     select
         member.household_id,
         member.person_id,
+        member.county_code,
         payment.programme_code,
         max(payment.month) as last_month
     from member
     join linked.relief_payment as payment using (person_id)
-    join watch on payment.month >= watch.watch_from and payment.month < watch.after_month
+    join watch
+        on watch.county_code = member.county_code
+        and payment.month >= watch.watch_from
+        and payment.month < watch.after_month
     where payment.is_regular and payment.amount_yuan > 0
-    group by member.household_id, member.person_id, payment.programme_code
+    group by
+        member.household_id, member.person_id, member.county_code, payment.programme_code
+),
+stopped_benefit as (
+    select benefit.household_id, benefit.person_id, benefit.programme_code, benefit.last_month
+    from benefit
+    join watch using (county_code)
+    join paid_month
+        on paid_month.month > benefit.last_month and paid_month.month < watch.after_month
+    group by
+        benefit.household_id,
+        benefit.person_id,
+        benefit.programme_code,
+        benefit.last_month,
+        watch.gap_months
+    having count(*) >= watch.gap_months
 ),
 stopped as (
     select
-        benefit.household_id,
+        household_id,
         count(*) as benefit_count,
-        cast(min(benefit.last_month) + interval 1 month as date) as first_month
-    from benefit
-    join watch on benefit.last_month < watch.gap_from
-    group by benefit.household_id
+        cast(min(last_month) + interval 1 month as date) as first_month
+    from stopped_benefit
+    group by household_id
 ),
 province as (
     select
@@ -165,12 +216,16 @@ province as (
         benchmark.rural_income_yuan
     from reference.area_ancestor as area
     join indicators.area_benchmark as benchmark on benchmark.area_code = area.ancestor_code
+    join reference.income_concept as concept using (income_concept)
     join build on benchmark.year = build.as_of_year - 1
     where area.ancestor_level = 'province'
+    qualify row_number() over (
+        partition by area.area_code order by benchmark.income_concept
+    ) = 1
 ),
 measured as (
     select household_id, 'income_per_head' as measure_id,
-        cast(per_capita_yuan as double) as value, ledger_month as first_month
+        income_per_head as value, ledger_month as first_month
     from ledger
     union all
     select household_id, 'income_change_rate' as measure_id,
@@ -198,7 +253,8 @@ measured as (
     from medical
     union all
     select medical.household_id, 'medical_burden_ratio' as measure_id,
-        medical.self_paid_yuan / province.rural_income_yuan as value, medical.first_month
+        medical.self_paid_yuan / nullif(province.rural_income_yuan, 0) as value,
+        medical.first_month
     from medical
     join household using (household_id)
     join province using (county_code)
@@ -224,6 +280,7 @@ measured as (
     select household_id, 'lost_labour_count' as measure_id,
         cast(previous_labour_count as double) as value, make_date(year, 1, 1) as first_month
     from roll
+    join build on roll.year >= build.as_of_year - 1
     where labour_count = 0 and previous_labour_count > 0
 )
 select
@@ -236,3 +293,4 @@ select
 from measured
 join household using (household_id)
 join build on true
+where measured.value is not null

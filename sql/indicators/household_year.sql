@@ -1,5 +1,5 @@
 -- One row per household and year with its income, its place and the populations it belongs to.
--- Income per head divides by the members that the ledger declares with it.
+-- Income per head divides by the members that the ledger declares with it, rounded to the fen.
 with households as (
     select
         household_id,
@@ -45,8 +45,9 @@ select
     households.property_yuan,
     households.transfer_yuan,
     households.total_yuan,
-    cast(round(households.total_yuan / nullif(households.member_count, 0), 2) as decimal(18, 2))
-        as per_capita_yuan,
+    round(
+        cast(households.total_yuan / nullif(households.member_count, 0) as decimal(18, 6)), 2
+    ) as per_capita_yuan,
     households.weight,
     households.is_on_roll,
     households.has_labour,

@@ -2,7 +2,8 @@
 -- Refreshed compares this year's list with last year's; fixed follows the households of the plan's
 -- first roll; stayers are on both years' lists. Fixed and stayers count households whose income is
 -- known in both years. The mean is the sum of income over the sum of persons.
--- Growth is within one income concept; on the real basis this year's income is at last year's prices.
+-- Growth is within one income concept. On the real basis this year's income is at last year's
+-- prices, by the index of the area or of the nearest area above it that has one.
 with listed as (
     select
         household.household_id,
@@ -26,7 +27,9 @@ known as (
 cohort as (
     select distinct listed.household_id, listed.population
     from listed
-    join reference.plan as plan on plan.first_roll_year = listed.year
+    join reference.area_ancestor as ancestor using (area_code)
+    join reference.plan as plan
+        on plan.first_roll_year = listed.year and plan.area_code = ancestor.ancestor_code
 ),
 ledger as (
     select
@@ -119,7 +122,13 @@ areas as (
     from finest
     join reference.area_ancestor as ancestor on ancestor.area_code = finest.area_code
     where ancestor.ancestor_level in ('city', 'county', 'town')
-    group by all
+    group by
+        ancestor.ancestor_code,
+        ancestor.ancestor_level,
+        finest.list_basis,
+        finest.population,
+        finest.year,
+        finest.income_concept
 ),
 compared as (
     select
@@ -189,7 +198,7 @@ priced as (
         compared.base_mean,
         'real' as price_basis,
         compared.mean / prices.price_change as mean,
-        benchmark.rural_real_growth_rate as rural_growth_rate
+        (1 + benchmark.rural_growth_rate) / prices.price_change - 1 as rural_growth_rate
     from compared
     join prices using (area_code, year, income_concept)
     left join indicators.area_benchmark as benchmark using (area_code, year, income_concept)
@@ -202,8 +211,8 @@ select
     income_concept,
     list_basis,
     price_basis,
-    cast(round(mean, 2) as decimal(18, 2)) as mean_yuan,
-    cast(round(base_mean, 2) as decimal(18, 2)) as base_mean_yuan,
+    round(cast(mean as decimal(28, 10)), 2) as mean_yuan,
+    round(cast(base_mean as decimal(28, 10)), 2) as base_mean_yuan,
     mean / nullif(base_mean, 0) - 1 as growth_rate,
     rural_growth_rate,
     household_count,

@@ -1,52 +1,74 @@
--- One row per area, population, year, line and measure; persons are the unit, poor is below the line.
+-- One row per area, population, year, line and measure; persons are the unit, poor is below the
+-- line. The line is the one in force in the area at the end of the year; the nearest area decides.
 -- A register has no sampling error, so the standard error is empty.
-with lines as (
+with years as (
+    select distinct year
+    from indicators.household_year
+),
+line as (
     select
-        ancestor.area_code,
+        area.area_code,
+        area.area_level,
+        years.year,
         rule.rule_id as line_id,
-        rule.value as line,
-        rule.effective_from,
-        rule.effective_to
-    from reference.rule_value as rule
-    join reference.area_ancestor as ancestor on ancestor.ancestor_code = rule.area_code
-    where rule.is_line
+        rule.value as line
+    from reference.area as area
+    join years on area.area_level in ('city', 'county', 'town')
+    join reference.rule_value as rule
+        on rule.is_line
+        and make_date(years.year, 12, 31) between rule.effective_from and rule.effective_to
+    left join reference.area_ancestor as ancestor
+        on ancestor.area_code = area.area_code and ancestor.ancestor_code = rule.area_code
+    where ancestor.area_code is not null or rule.area_code = '000000000000'
+    qualify row_number() over (
+        partition by area.area_code, years.year, rule.rule_id
+        order by ancestor.distance nulls last
+    ) = 1
 ),
 households as (
     select
         household.area_code,
         population.population,
         household.year,
-        lines.line_id,
-        lines.line,
-        household.member_count * household.weight as persons,
-        household.total_yuan < lines.line * household.member_count as is_poor,
-        greatest(lines.line * household.member_count - household.total_yuan, 0)
-            * household.weight as shortfall
+        household.total_yuan,
+        household.member_count,
+        household.weight
     from indicators.household_year as household
     join reference.population as population
         on (not population.requires_roll or household.is_on_roll)
         and (not population.requires_labour or coalesce(household.has_labour, false))
-    join lines
-        on lines.area_code = household.area_code
-        and make_date(household.year, 12, 31) between lines.effective_from and lines.effective_to
     where household.total_yuan is not null and household.member_count is not null
+),
+compared as (
+    select
+        line.area_code,
+        line.area_level,
+        households.population,
+        households.year,
+        line.line_id,
+        line.line,
+        households.member_count * households.weight as persons,
+        households.total_yuan < line.line * households.member_count as is_poor,
+        greatest(line.line * households.member_count - households.total_yuan, 0)
+            * households.weight as shortfall
+    from households
+    join reference.area_ancestor as ancestor on ancestor.area_code = households.area_code
+    join line on line.area_code = ancestor.ancestor_code and line.year = households.year
 ),
 areas as (
     select
-        ancestor.ancestor_code as area_code,
-        ancestor.ancestor_level as area_level,
-        households.population,
-        households.year,
-        households.line_id,
-        households.line,
+        area_code,
+        area_level,
+        population,
+        year,
+        line_id,
+        line,
         count(*) as household_count,
-        sum(households.persons) as persons,
-        sum(case when households.is_poor then households.persons else 0 end) as poor_persons,
-        sum(households.shortfall) as shortfall
-    from households
-    join reference.area_ancestor as ancestor on ancestor.area_code = households.area_code
-    where ancestor.ancestor_level in ('city', 'county', 'town')
-    group by all
+        sum(persons) as persons,
+        sum(case when is_poor then persons else 0 end) as poor_persons,
+        sum(shortfall) as shortfall
+    from compared
+    group by area_code, area_level, population, year, line_id, line
 ),
 measured as (
     select *, 'headcount' as measure, poor_persons / nullif(persons, 0) as value

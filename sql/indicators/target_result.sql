@@ -1,6 +1,7 @@
 -- One row per item part, area, year, list basis and price basis of every plan.
 -- Growth items take the mean's growth; minimum items take the poorest household on the year's list.
 -- Before its deadline an item is on track once reached and not due until then.
+-- What is judged is the value as published, to six decimals: exactly 10 % is not above 10 %.
 with areas as (
     select distinct ancestor.ancestor_code as area_code, ancestor.ancestor_level as area_level
     from indicators.household_year as household
@@ -62,7 +63,7 @@ minimum as (
         expected.year,
         'refreshed' as list_basis,
         'nominal' as price_basis,
-        cast(min(household.per_capita_yuan) as double) as value,
+        min(household.total_yuan / nullif(household.member_count, 0)) as value,
         cast(count(*) filter (where household.total_yuan
             >= expected.threshold * household.member_count) as double) as numerator,
         cast(count(*) as double) as denominator,
@@ -79,7 +80,12 @@ minimum as (
     where expected.aggregate = 'minimum'
         and household.total_yuan is not null
         and household.member_count is not null
-    group by all
+    group by
+        expected.policy_id,
+        expected.item_id,
+        expected.part,
+        expected.area_code,
+        expected.year
 ),
 valued as (
     select
@@ -90,7 +96,7 @@ valued as (
         expected.year,
         growth.list_basis,
         growth.price_basis,
-        growth.value,
+        cast(growth.value as decimal(18, 6)) as value,
         growth.numerator,
         growth.denominator,
         cast(null as bigint) as shortfall_count
@@ -105,7 +111,7 @@ valued as (
         year,
         list_basis,
         price_basis,
-        value,
+        cast(value as decimal(18, 6)) as value,
         numerator,
         denominator,
         shortfall_count
@@ -113,18 +119,17 @@ valued as (
 ),
 wanted as (
     select
-        target.policy_id,
-        target.item_id,
-        target.part,
+        needed.policy_id,
+        needed.item_id,
+        needed.part,
         string_agg(distinct needed.dataset, ',' order by needed.dataset) as wanted_datasets
     from (
         select policy_id, item_id, part, unnest(string_split(datasets, ',')) as dataset
         from reference.target
     ) as needed
-    join reference.target as target using (policy_id, item_id, part)
     left join meta.source as source on source.source = needed.dataset
     where source.delivered_at is null
-    group by target.policy_id, target.item_id, target.part
+    group by needed.policy_id, needed.item_id, needed.part
 ),
 stale as (
     select target.policy_id, target.item_id, target.part, min(source.stale_since) as stale_since

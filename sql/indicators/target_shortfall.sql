@@ -14,7 +14,7 @@ select
     household.household_id as entity_id,
     household.county_code,
     household.town_code,
-    household.per_capita_yuan as value,
+    cast(household.total_yuan / nullif(household.member_count, 0) as decimal(18, 6)) as value,
     target.threshold
 from minimums as target
 join reference.population as population on population.population = target.population

@@ -1,5 +1,6 @@
 -- One row per household and year with a ledger of its income; an unknown income stays unknown.
--- Where a ledger comes in rounds, the round of the accounting month stands for the year.
+-- Where a ledger comes in rounds, the round of the accounting month stands for the year; a ledger
+-- of an income concept that reference.income_concept does not list is left out.
 -- The total is the sum of the four components, or the declared total where they are not given.
 select
     household.household_id,

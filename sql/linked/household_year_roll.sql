@@ -1,28 +1,25 @@
 -- One row per household and year in which it stands on the roll of low-income households.
 -- Cause, area and source row are those of the head, or of the first member listed.
+-- Labour is unknown where the roll says it of no member.
 with members as (
     select
-        household.household_id,
-        cast(year(roll.period_month) as integer) as year,
+        member.household_id,
+        member.year,
+        member.is_head,
+        member.has_labour,
         roll.cause_code,
         roll.village_code,
-        roll.delivery_id,
-        roll.row_number,
-        relation.has_attribute as is_head,
-        labour.has_attribute as has_labour
-    from staged.agriculture__household_roll as roll
-    join vault.household as household using (household_number)
-    left join reference.code as relation
-        on relation.code_list = 'relation' and relation.code = roll.relation_code
-    left join reference.code as labour
-        on labour.code_list = 'labour' and labour.code = roll.labour_code
+        member.delivery_id,
+        member.row_number
+    from linked.household_member as member
+    join staged.agriculture__household_roll as roll using (delivery_id, row_number)
 ),
 counted as (
     select
         household_id,
         year,
         count(*) as member_count,
-        count(*) filter (where has_labour) as labour_count,
+        sum(cast(has_labour as integer)) as labour_count,
         max(cast(has_labour as integer)) = 1 as has_labour
     from members
     group by household_id, year

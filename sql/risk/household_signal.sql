@@ -1,26 +1,25 @@
 -- One row per household and signal whose measure passes the threshold in force in its county.
 -- The value of the nearest area decides; a signal gives way to the stronger one it names.
-with threshold as (
+with build as (
+    select as_of_month
+    from meta.build
+),
+threshold as (
     select
-        ancestor.area_code as county_code,
+        county.area_code as county_code,
         rule.rule_id,
         rule.value,
         rule.document,
         rule.clause
-    from (
-        select area_code, ancestor_code, distance
-        from reference.area_ancestor
-        union all
-        select area_code, '000000000000' as ancestor_code, 99 as distance
-        from reference.area
-    ) as ancestor
-    join reference.rule_value as rule on rule.area_code = ancestor.ancestor_code
-    join meta.build as build
+    from reference.area as county
+    join build on county.area_level = 'county'
+    join reference.rule_value as rule
         on build.as_of_month between rule.effective_from and rule.effective_to
-    join reference.area as county
-        on county.area_code = ancestor.area_code and county.area_level = 'county'
+    left join reference.area_ancestor as ancestor
+        on ancestor.area_code = county.area_code and ancestor.ancestor_code = rule.area_code
+    where ancestor.area_code is not null or rule.area_code = '000000000000'
     qualify row_number() over (
-        partition by ancestor.area_code, rule.rule_id order by ancestor.distance
+        partition by county.area_code, rule.rule_id order by ancestor.distance nulls last
     ) = 1
 ),
 compared as (

@@ -1,6 +1,7 @@
 -- One row per household whose signals add up to the points of entry, as of the build's month.
--- The monitored type is the first that fits of reference.object_type; the main cause has the most
--- points, and of equals the first in alphabetical order.
+-- The monitored type is the first that fits of reference.object_type; a household has left the roll
+-- when it is not on its county's latest. The main cause has the most points, and of equals the
+-- first in alphabetical order.
 with build as (
     select
         as_of_month,
@@ -8,11 +9,21 @@ with build as (
         cast(year(as_of_month) as integer) as as_of_year
     from meta.build
 ),
-entry as (
-    select rule.value as points
-    from reference.rule_value as rule
-    join build on build.as_of_month between rule.effective_from and rule.effective_to
-    where rule.rule_id = 'entry_points' and rule.area_code = '000000000000'
+in_force as (
+    select
+        county.area_code as county_code,
+        rule.rule_id,
+        rule.value
+    from reference.area as county
+    join build on county.area_level = 'county'
+    join reference.rule_value as rule
+        on build.as_of_month between rule.effective_from and rule.effective_to
+    left join reference.area_ancestor as ancestor
+        on ancestor.area_code = county.area_code and ancestor.ancestor_code = rule.area_code
+    where ancestor.area_code is not null or rule.area_code = '000000000000'
+    qualify row_number() over (
+        partition by county.area_code, rule.rule_id order by ancestor.distance nulls last
+    ) = 1
 ),
 cause as (
     select household_id, cause_code, sum(points) as points
@@ -42,34 +53,21 @@ totals as (
     group by signal.household_id, signal.as_of_month
 ),
 income as (
-    select household.household_id, household.per_capita_yuan
-    from indicators.household_year as household
-    join build on household.year between build.as_of_year - 1 and build.as_of_year
-    where household.per_capita_yuan is not null
-    qualify row_number() over (
-        partition by household.household_id order by household.year desc
-    ) = 1
-),
-latest_roll as (
-    select max(roll.year) as year
-    from linked.household_year_roll as roll
-    join build on roll.year <= build.as_of_year
+    select household_id, value as income_per_head
+    from indicators.household_measure
+    where measure_id = 'income_per_head'
 ),
 on_roll as (
-    select roll.household_id, max(roll.year) as year
+    select roll.household_id, household.county_code, max(roll.year) as year
     from linked.household_year_roll as roll
+    join linked.household as household using (household_id)
     join build on roll.year <= build.as_of_year
-    group by roll.household_id
+    group by roll.household_id, household.county_code
 ),
-line as (
-    select
-        ancestor.area_code as county_code,
-        rule.value as line
-    from reference.rule_value as rule
-    join build on build.as_of_month between rule.effective_from and rule.effective_to
-    join reference.area_ancestor as ancestor on ancestor.ancestor_code = rule.area_code
-    where rule.rule_id = 'monitoring_line'
-    qualify row_number() over (partition by ancestor.area_code order by ancestor.distance) = 1
+latest_roll as (
+    select county_code, max(year) as year
+    from on_roll
+    group by county_code
 ),
 described as (
     select
@@ -81,17 +79,21 @@ described as (
         totals.points,
         totals.signal_count,
         totals.first_signal_month,
-        income.per_capita_yuan,
-        cast(line.line as decimal(18, 2)) as line_yuan,
-        coalesce(income.per_capita_yuan < line.line, false) as is_below_line,
+        income.income_per_head,
+        line.value as line,
+        coalesce(income.income_per_head < line.value, false) as is_below_line,
         coalesce(on_roll.year < latest_roll.year, false) as left_roll
     from totals
-    join entry on totals.points >= entry.points
     join linked.household as household using (household_id)
-    join latest_roll on true
+    join in_force as entry
+        on entry.county_code = household.county_code
+        and entry.rule_id = 'entry_points'
+        and totals.points >= entry.value
+    left join in_force as line
+        on line.county_code = household.county_code and line.rule_id = 'monitoring_line'
     left join income using (household_id)
-    left join line on line.county_code = household.county_code
     left join on_roll using (household_id)
+    left join latest_roll on latest_roll.county_code = household.county_code
 ),
 typed as (
     select described.household_id, object_type.object_type_code
@@ -125,8 +127,8 @@ select
     described.signal_count,
     described.first_signal_month,
     date_diff('day', described.first_signal_month, build.after_month) as days_open,
-    described.per_capita_yuan,
-    described.line_yuan
+    round(described.income_per_head, 2) as per_capita_yuan,
+    round(described.line, 2) as line_yuan
 from described
 join build on true
 join typed using (household_id)

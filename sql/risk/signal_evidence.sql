@@ -1,6 +1,7 @@
 -- One row per household, signal and source row behind it.
--- counted rows make the value, compared rows are what it is measured against; for an absence the
--- complete rolls that were searched are named, without a row.
+-- counted rows make the value, compared rows are what it is measured against: for an absence the
+-- roll's row of the member who was not found or the last payment. The complete rolls that were
+-- searched are named as absent_from, without a row.
 with build as (
     select
         as_of_month,
@@ -8,15 +9,35 @@ with build as (
         cast(year(as_of_month) as integer) as as_of_year
     from meta.build
 ),
+in_force as (
+    select
+        county.area_code as county_code,
+        rule.rule_id,
+        rule.value
+    from reference.area as county
+    join build on county.area_level = 'county'
+    join reference.rule_value as rule
+        on build.as_of_month between rule.effective_from and rule.effective_to
+    left join reference.area_ancestor as ancestor
+        on ancestor.area_code = county.area_code and ancestor.ancestor_code = rule.area_code
+    where ancestor.area_code is not null or rule.area_code = '000000000000'
+    qualify row_number() over (
+        partition by county.area_code, rule.rule_id order by ancestor.distance nulls last
+    ) = 1
+),
 watch as (
     select
-        build.as_of_month,
+        in_force.county_code,
         build.after_month,
-        cast(build.after_month - to_months(cast(rule.value as integer)) as date) as watch_from
-    from build
-    join reference.rule_value as rule
-        on rule.rule_id = 'watch_months'
-        and build.as_of_month between rule.effective_from and rule.effective_to
+        cast(build.after_month - interval 1 month * cast(round(max(in_force.value) filter (
+            where in_force.rule_id = 'watch_months')) as integer) as date) as watch_from,
+        max(in_force.value) filter (
+            where in_force.rule_id = 'benefit_gap_months') as gap_months,
+        max(in_force.value) filter (where in_force.rule_id = 'compulsory_age_from') as age_from,
+        max(in_force.value) filter (where in_force.rule_id = 'compulsory_age_to') as age_to
+    from in_force
+    join build on true
+    group by in_force.county_code, build.after_month
 ),
 fired as (
     select household_id, signal_id, as_of_month, measure_id, first_month
@@ -37,11 +58,19 @@ member as (
     select
         member.household_id,
         member.person_id,
+        person.birth_month,
+        watch.watch_from,
+        watch.after_month,
+        watch.gap_months,
+        watch.age_from,
+        watch.age_to,
         member.delivery_id,
         member.row_number
     from linked.household_member as member
     join latest_roll using (household_id, year)
     join linked.person as person using (person_id)
+    join linked.household as household using (household_id)
+    join watch using (county_code)
     where person.link_rule_code = 'id_and_name'
 ),
 income as (
@@ -77,8 +106,10 @@ medical as (
         'counted' as role
     from fired
     join member using (household_id)
-    join linked.medical_settlement as settlement using (person_id)
-    join watch on settlement.month >= watch.watch_from and settlement.month < watch.after_month
+    join linked.medical_settlement as settlement
+        on settlement.person_id = member.person_id
+        and settlement.month >= member.watch_from
+        and settlement.month < member.after_month
     where fired.measure_id in ('medical_self_paid_yuan', 'medical_burden_ratio')
 ),
 rural_income as (
@@ -96,6 +127,10 @@ rural_income as (
         on area.area_code = household.county_code and area.ancestor_level = 'province'
     join indicators.area_benchmark as benchmark
         on benchmark.area_code = area.ancestor_code and benchmark.year = build.as_of_year - 1
+    join reference.income_concept as concept using (income_concept)
+    qualify row_number() over (
+        partition by fired.household_id, fired.signal_id order by benchmark.income_concept
+    ) = 1
 ),
 disability as (
     select
@@ -107,92 +142,129 @@ disability as (
         'counted' as role
     from fired
     join member using (household_id)
-    join linked.disability as certificate using (person_id)
-    join watch
-        on certificate.issue_month >= watch.watch_from
-        and certificate.issue_month < watch.after_month
+    join linked.disability as certificate
+        on certificate.person_id = member.person_id
+        and certificate.issue_month >= member.watch_from
+        and certificate.issue_month < member.after_month
     where fired.measure_id = 'new_severe_disability_count' and certificate.is_severe
+),
+absent_child as (
+    select
+        fired.household_id,
+        fired.signal_id,
+        fired.as_of_month,
+        cast(year(fired.first_month) as integer) as year,
+        member.person_id,
+        member.delivery_id,
+        member.row_number
+    from fired
+    join member using (household_id)
+    left join linked.enrolment as attended
+        on attended.person_id = member.person_id
+        and attended.year = year(fired.first_month)
+        and attended.is_enrolled
+    where fired.measure_id = 'unenrolled_child_count'
+        and attended.person_id is null
+        and year(fired.first_month) - year(member.birth_month)
+            - case when month(member.birth_month) >= 9 then 1 else 0 end
+            between member.age_from and member.age_to
+),
+uninsured as (
+    select
+        fired.household_id,
+        fired.signal_id,
+        fired.as_of_month,
+        cast(year(fired.first_month) as integer) as year,
+        member.person_id,
+        member.delivery_id,
+        member.row_number
+    from fired
+    join member using (household_id)
+    left join linked.insurance as insured
+        on insured.person_id = member.person_id
+        and insured.year = year(fired.first_month)
+        and insured.is_insured
+    where fired.measure_id = 'uninsured_member_count' and insured.person_id is null
+),
+absent_member as (
+    select household_id, signal_id, as_of_month, delivery_id, row_number, 'compared' as role
+    from absent_child
+    union all
+    select household_id, signal_id, as_of_month, delivery_id, row_number, 'compared' as role
+    from uninsured
 ),
 schooling as (
     select
-        fired.household_id,
-        fired.signal_id,
-        fired.as_of_month,
+        absent_child.household_id,
+        absent_child.signal_id,
+        absent_child.as_of_month,
         enrolment.delivery_id,
         enrolment.row_number,
         'counted' as role
-    from fired
-    join member using (household_id)
-    join linked.enrolment as enrolment
-        on enrolment.person_id = member.person_id
-        and enrolment.year = year(fired.first_month)
-        and not enrolment.is_enrolled
-    where fired.measure_id = 'unenrolled_child_count'
-),
-schooling_searched as (
-    select
-        fired.household_id,
-        fired.signal_id,
-        fired.as_of_month,
-        effective.delivery_id,
-        cast(null as bigint) as row_number,
-        'absent_from' as role
-    from fired
-    join effective
-        on effective.source = 'education__student_enrolment'
-        and effective.period = cast(year(fired.first_month) as varchar)
-    where fired.measure_id = 'unenrolled_child_count'
+    from absent_child
+    join linked.enrolment as enrolment using (person_id, year)
 ),
 insurance as (
     select
-        fired.household_id,
-        fired.signal_id,
-        fired.as_of_month,
+        uninsured.household_id,
+        uninsured.signal_id,
+        uninsured.as_of_month,
         insurance.delivery_id,
         insurance.row_number,
         'counted' as role
-    from fired
-    join member using (household_id)
-    join linked.insurance as insurance
-        on insurance.person_id = member.person_id
-        and insurance.year = year(fired.first_month)
-        and not insurance.is_insured
-    where fired.measure_id = 'uninsured_member_count'
+    from uninsured
+    join linked.insurance as insurance using (person_id, year)
 ),
-insurance_searched as (
+paid_month as (
+    select distinct month
+    from linked.relief_payment
+),
+last_payment as (
     select
         fired.household_id,
         fired.signal_id,
         fired.as_of_month,
-        effective.delivery_id,
-        cast(null as bigint) as row_number,
-        'absent_from' as role
-    from fired
-    join effective
-        on effective.source = 'health__insurance_enrolment'
-        and effective.period = cast(year(fired.first_month) as varchar)
-    where fired.measure_id = 'uninsured_member_count'
-),
-payment as (
-    select
-        fired.household_id,
-        fired.signal_id,
-        fired.as_of_month,
+        payment.month,
+        member.after_month,
+        member.gap_months,
         payment.delivery_id,
-        payment.row_number,
-        'compared' as role
+        payment.row_number
     from fired
     join member using (household_id)
-    join linked.relief_payment as payment using (person_id)
-    join watch on payment.month >= watch.watch_from and payment.month < fired.first_month
-    where fired.measure_id = 'benefit_stopped_count' and payment.is_regular
+    join linked.relief_payment as payment
+        on payment.person_id = member.person_id
+        and payment.month >= member.watch_from
+        and payment.month < member.after_month
+    where fired.measure_id = 'benefit_stopped_count'
+        and payment.is_regular
+        and payment.amount_yuan > 0
     qualify row_number() over (
         partition by fired.household_id, fired.signal_id, payment.person_id, payment.programme_code
         order by payment.month desc, payment.delivery_id, payment.row_number
     ) = 1
 ),
-payment_searched as (
-    select distinct
+payment as (
+    select
+        last_payment.household_id,
+        last_payment.signal_id,
+        last_payment.as_of_month,
+        last_payment.delivery_id,
+        last_payment.row_number,
+        'compared' as role
+    from last_payment
+    join paid_month
+        on paid_month.month > last_payment.month and paid_month.month < last_payment.after_month
+    group by
+        last_payment.household_id,
+        last_payment.signal_id,
+        last_payment.as_of_month,
+        last_payment.delivery_id,
+        last_payment.row_number,
+        last_payment.gap_months
+    having count(*) >= last_payment.gap_months
+),
+searched as (
+    select
         fired.household_id,
         fired.signal_id,
         fired.as_of_month,
@@ -201,10 +273,22 @@ payment_searched as (
         'absent_from' as role
     from fired
     join effective
-        on effective.source = 'civil_affairs__relief_payment'
-        and effective.period >= strftime(fired.first_month, '%Y-%m')
-        and effective.period <= strftime(fired.as_of_month, '%Y-%m')
-    where fired.measure_id = 'benefit_stopped_count'
+        on (
+            fired.measure_id = 'unenrolled_child_count'
+            and effective.source = 'education__student_enrolment'
+            and effective.period = cast(year(fired.first_month) as varchar)
+        )
+        or (
+            fired.measure_id = 'uninsured_member_count'
+            and effective.source = 'health__insurance_enrolment'
+            and effective.period = cast(year(fired.first_month) as varchar)
+        )
+        or (
+            fired.measure_id = 'benefit_stopped_count'
+            and effective.source = 'civil_affairs__relief_payment'
+            and effective.period between strftime(fired.first_month, '%Y-%m')
+                and strftime(fired.as_of_month, '%Y-%m')
+        )
 ),
 labour as (
     select
@@ -220,18 +304,6 @@ labour as (
         and roll.year between year(fired.first_month) - 1 and year(fired.first_month)
     where fired.measure_id = 'lost_labour_count'
 ),
-enrolled_child as (
-    select
-        fired.household_id,
-        fired.signal_id,
-        fired.as_of_month,
-        member.delivery_id,
-        member.row_number,
-        'compared' as role
-    from fired
-    join member using (household_id)
-    where fired.measure_id in ('unenrolled_child_count', 'uninsured_member_count')
-),
 evidence as (
     select * from income
     union all
@@ -241,21 +313,17 @@ evidence as (
     union all
     select * from disability
     union all
-    select * from schooling
+    select * from absent_member
     union all
-    select * from schooling_searched
+    select * from schooling
     union all
     select * from insurance
     union all
-    select * from insurance_searched
-    union all
     select * from payment
     union all
-    select * from payment_searched
+    select * from searched
     union all
     select * from labour
-    union all
-    select * from enrolled_child
 )
 select distinct
     household_id,

@@ -1,0 +1,84 @@
+"""Where everything stands: sources, the waiting inbox, the current version."""
+
+from minsheng import lake
+from minsheng.build import Project
+from minsheng.contracts import Contract
+from minsheng.ingest import waiting_files
+from minsheng.lake import Receipt
+from minsheng.release import current, versions
+from minsheng.settings import Settings
+
+Source = dict[str, str | int | None]
+COLUMNS = ("source", "period", "delivered_at", "rows_accepted", "rows_refused", "stale_since")
+
+
+def status_of(settings: Settings) -> dict[str, object]:
+    """The state of a home as plain values, for people and for other programs.
+
+    `sources` has one entry per enabled dataset: its last delivery in force, the rows accepted and
+    refused over all deliveries in force, and since when the dataset is later than promised as seen
+    from the latest month that any dataset covers.
+    """
+    project = Project(settings)
+    receipts = lake.read_receipts(settings.lake)
+    effective = lake.effective(receipts, None)
+    version = current(settings)
+    return {
+        "home": str(settings.home),
+        "deployment": settings.name_zh,
+        "waiting_files": len(waiting_files(settings.inbox)),
+        "current_version": version.version if version else None,
+        "build_id": version.build_id if version else None,
+        "as_of_month": version.as_of_month if version else None,
+        "built_at": version.built_at if version else None,
+        "versions": [each.version for each in versions(settings)],
+        "files_refused_whole": [each.message for each in receipts if each.status == "refused"],
+        "sources": [_source(source, effective) for source in project.sources],
+    }
+
+
+def status_text(status: dict[str, object]) -> str:
+    """The same for reading at a terminal."""
+    sources = status["sources"]
+    assert isinstance(sources, list)
+    rows = [COLUMNS, *(tuple(_shown(source[name]) for name in COLUMNS) for source in sources)]
+    widths = [max(len(row[place]) for row in rows) for place in range(len(COLUMNS))]
+    table = [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    ]
+    refused = status["files_refused_whole"]
+    assert isinstance(refused, list)
+    return "\n".join(
+        [
+            f"home      {status['home']} ({status['deployment']})",
+            f"current   {_shown(status['current_version'])}  build {_shown(status['build_id'])}  "
+            f"as of {_shown(status['as_of_month'])}",
+            f"inbox     {status['waiting_files']} files waiting",
+            "",
+            *table,
+            *[f"refused   {message}" for message in refused],
+        ]
+    )
+
+
+def _source(source: Contract, effective: tuple[Receipt, ...]) -> Source:
+    assert source.delivery
+    receipts = [receipt for receipt in effective if receipt.table == source.table]
+    latest = max(receipts, key=lambda each: (each.period_month, each.delivered_at), default=None)
+    stale = None
+    if latest:
+        due = lake.due_date(latest, source.delivery.promised_days)
+        stale = due.isoformat() if due <= lake.last_day(lake.latest_month(effective)) else None
+    return {
+        "source": f"{source.delivery.department}/{source.delivery.dataset}",
+        "period": latest.period if latest else None,
+        "delivered_at": latest.delivered_at if latest else None,
+        "rows_accepted": sum(receipt.rows_accepted for receipt in receipts),
+        "rows_refused": sum(receipt.rows_refused for receipt in receipts),
+        "stale_since": stale,
+    }
+
+
+def _shown(value: object) -> str:
+    return "-" if value is None else str(value)

@@ -1,0 +1,83 @@
+"""A clean and a dirty demo, each refreshed once and shared by the tests that only read them."""
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from minsheng.demo import generate
+from minsheng.pseudonyms import keep_demo_secret
+from minsheng.settings import Settings, load_settings
+from pipelines.refresh import Outcome, refresh
+
+HOUSEHOLDS = 300
+
+
+@dataclass(frozen=True)
+class Home:
+    """A data home with what it published."""
+
+    settings: Settings
+    outcome: Outcome
+
+    @property
+    def database(self) -> Path:
+        return self.settings.published / "current" / "minsheng.duckdb"
+
+    def rows(self, query: str, *values: object) -> list[tuple[object, ...]]:
+        with duckdb.connect(str(self.database), read_only=True) as connection:
+            return connection.execute(query, list(values)).fetchall()
+
+    def truth(self, table: str) -> str:
+        """The truth's table as a FROM item."""
+        return f"read_parquet('{self.settings.home / 'truth' / table}.parquet')"
+
+
+MakeHome = Callable[..., Settings]
+
+
+def make_demo(home: Path, dirty_rate: float, households: int = HOUSEHOLDS) -> Settings:
+    """A home whose inbox holds the demo's files and nothing is ingested yet."""
+    settings = load_settings(home)
+    keep_demo_secret(settings.vault)
+    generate(
+        settings.inbox,
+        settings.home / "truth",
+        project_root=settings.root,
+        households=households,
+        dirty_rate=dirty_rate,
+    )
+    return settings
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_environment() -> Iterator[None]:
+    """The tests' homes are named by arguments; the caller's environment must not reach them."""
+    kept = {name: os.environ.pop(name, None) for name in ("MINSHENG_HOME", "DAGSTER_HOME")}
+    yield
+    os.environ.update({name: value for name, value in kept.items() if value is not None})
+
+
+@pytest.fixture(scope="session")
+def clean(tmp_path_factory: pytest.TempPathFactory) -> Home:
+    settings = make_demo(tmp_path_factory.mktemp("clean"), 0.0)
+    return Home(settings, refresh(settings))
+
+
+@pytest.fixture(scope="session")
+def dirty(tmp_path_factory: pytest.TempPathFactory) -> Home:
+    settings = make_demo(tmp_path_factory.mktemp("dirty"), 0.02)
+    return Home(settings, refresh(settings))
+
+
+@pytest.fixture
+def own_home(clean: Home, tmp_path: Path) -> Home:
+    """A copy of the clean home that a test may change."""
+    home = tmp_path / "home"
+    shutil.copytree(clean.settings.home, home, symlinks=True)
+    settings = load_settings(home)
+    return Home(settings, clean.outcome)

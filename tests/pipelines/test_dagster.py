@@ -1,0 +1,176 @@
+"""What a data engineer meets in Dagster: definitions, single tables, lineage, schedule, sensor."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import dagster as dg
+import duckdb
+import pytest
+
+from assets import all_assets, table_names
+from assets.warehouse_resource import PARTIAL_PREFIX
+from minsheng.release import current
+from minsheng.settings import load_settings
+from pipelines.definitions import defs
+from pipelines.refresh import dagster_instance, refresh
+from tests.pipelines.conftest import Home
+
+
+def materialise(home: Home, *names: str) -> dg.ExecuteInProcessResult:
+    """Run the selected assets as the UI does, in the home's instance."""
+    keys = [dg.AssetKey(name.split("/")) for name in names]
+    job = dg.define_asset_job("selected", selection=keys)
+    chosen = dg.Definitions(
+        assets=defs.assets, jobs=[job], resources=defs.resources, executor=dg.in_process_executor
+    )
+    with dagster_instance(home.settings) as instance:
+        return chosen.resolve_job_def("selected").execute_in_process(
+            instance=instance,
+            raise_on_error=False,
+            run_config={
+                "resources": {"warehouse": {"config": {"home": str(home.settings.home)}}},
+                "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
+            },
+        )
+
+
+def test_the_flow_is_grouped_by_layer_and_every_asset_has_an_owner_and_a_check() -> None:
+    graph = defs.resolve_asset_graph()
+    for key in graph.get_all_asset_keys():
+        node = graph.get(key)
+        assert node.group_name == key.path[0]
+        assert node.owners
+        assert node.kinds
+        assert node.freshness_policy is not None
+    checked = {key.asset_key for key in graph.asset_check_keys}
+    assert {".".join(key.path) for key in checked} == table_names()
+
+
+def test_dependencies_are_what_the_sql_reads() -> None:
+    graph = defs.resolve_asset_graph()
+    parents = {
+        "/".join(key.path) for key in graph.get(dg.AssetKey(["linked", "insurance"])).parent_keys
+    }
+    assert {"staged/health__insurance_enrolment", "vault/identity", "reference/code"} <= parents
+
+
+def test_the_schedule_refreshes_at_two_in_the_night() -> None:
+    schedule = defs.resolve_schedule_def("nightly_refresh")
+    assert schedule.cron_schedule == "0 2 * * *"
+    assert schedule.execution_timezone == "Asia/Shanghai"
+    assert schedule.job_name == "refresh"
+
+
+def test_the_inbox_sensor_waits_until_files_hold_still(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MINSHENG_HOME", str(tmp_path))
+    sensor = defs.resolve_sensor_def("inbox")
+    with dg.DagsterInstance.ephemeral() as instance:
+
+        def look(cursor: str | None) -> tuple[int, str | None]:
+            context = dg.build_sensor_context(instance, cursor=cursor)
+            data = sensor.evaluate_tick(context)
+            return len(data.run_requests or []), data.cursor
+
+        assert look(None)[0] == 0
+        path = tmp_path / "inbox" / "health" / "insurance_enrolment" / "2022.csv"
+        path.parent.mkdir(parents=True)
+        path.write_text("姓名\n")
+        requests, cursor = look(None)
+        assert requests == 0
+        requests, cursor = look(cursor)
+        assert requests == 1
+        path.write_text("姓名\n甲乙\n")
+        assert look(cursor)[0] == 0
+
+
+def test_one_refresh_is_one_run_with_rows_schema_and_lineage(clean: Home) -> None:
+    with dagster_instance(clean.settings) as instance:
+        [run] = instance.get_runs()
+        assert run.job_name == "refresh"
+        assert run.status is dg.DagsterRunStatus.SUCCESS
+        event = instance.get_latest_materialization_event(
+            dg.AssetKey(["risk", "return_to_poverty"])
+        )
+    assert event and event.asset_materialization
+    metadata = event.asset_materialization.metadata
+    [(rows,)] = clean.rows("select count(*) from risk.return_to_poverty")
+    assert metadata["dagster/row_count"].value == rows
+    lineage = metadata["dagster/column_lineage"].value.deps_by_column
+    assert lineage["line_yuan"] == [
+        dg.TableColumnDep(asset_key=dg.AssetKey(["reference", "rule_value"]), column_name="value")
+    ]
+    assert set(lineage) == {
+        row[0]
+        for row in clean.rows(
+            "select column_name from duckdb_columns() where table_name = 'return_to_poverty'"
+        )
+    }
+
+
+def test_a_selected_table_is_remade_in_a_copy_and_what_is_below_it_is_stale(
+    own_home: Home,
+) -> None:
+    before = current(own_home.settings)
+    result = materialise(own_home, "indicators/income_growth", "indicators/target_result")
+    assert result.success
+    [partial] = own_home.settings.builds.glob(f"{PARTIAL_PREFIX}*")
+    with duckdb.connect(str(partial / "minsheng.duckdb"), read_only=True) as connection:
+        stale = {
+            row[0]
+            for row in connection.execute(
+                "select table_name from meta.table_digest where is_stale"
+            ).fetchall()
+        }
+        remade = {
+            row[0]
+            for row in connection.execute(
+                "select table_name from meta.table_digest "
+                "where build_id <> (select build_id from meta.build)"
+            ).fetchall()
+        }
+    assert stale == {"target_shortfall"}
+    assert remade == {"income_growth", "target_result"}
+    assert current(own_home.settings) == before
+    assert own_home.rows("select count(*) from meta.table_digest where is_stale") == [(0,)]
+
+
+def test_a_run_of_selected_assets_cannot_publish(own_home: Home) -> None:
+    before = current(own_home.settings)
+    result = materialise(own_home, "indicators/income_growth", "published/release")
+    assert not result.success
+    assert current(own_home.settings) == before
+    # the next refresh is not disturbed by it
+    assert refresh(own_home.settings).state == "nothing_new"
+
+
+def test_a_selected_table_without_any_build_says_what_to_do(tmp_path: Path) -> None:
+    home = Home(load_settings(tmp_path), refresh(load_settings(tmp_path)))
+    assert home.outcome.state == "failed"
+    assert "put files into the inbox" in home.outcome.message
+    result = materialise(home, "indicators/income_growth")
+    assert not result.success
+
+
+def test_every_asset_is_listed_once_and_the_release_is_last() -> None:
+    keys = [asset.key for asset in all_assets()]
+    assert len(keys) == len(set(keys))
+    assert keys[-1] == dg.AssetKey(["published", "release"])
+
+
+@pytest.mark.parametrize(
+    "command",
+    [["dagster", "definitions", "validate", "-w", "workspace.yaml"], ["dg", "check", "defs"]],
+    ids=["dagster", "dg"],
+)
+def test_both_commands_load_the_code_location(command: list[str], tmp_path: Path) -> None:
+    root = load_settings().root
+    environment = {**os.environ, "DAGSTER_HOME": str(tmp_path), "HOME": str(tmp_path)}
+    environment["PATH"] = f"{Path(sys.executable).parent}:{environment['PATH']}"
+    finished = subprocess.run(
+        command, cwd=root, env=environment, capture_output=True, text=True, check=False
+    )
+    assert finished.returncode == 0, finished.stdout + finished.stderr

@@ -1,0 +1,243 @@
+"""What readers see: one whole version or another, and never what is being written."""
+
+import fcntl
+import hashlib
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from assets.warehouse_resource import LOCK_FILE
+from minsheng.contracts import load_contracts
+from minsheng.release import AuditFailure, current, rollback, versions
+from minsheng.settings import load_settings
+from pipelines.refresh import refresh
+from tests.pipelines.conftest import Home, make_demo
+
+RELIEF_2021_06 = "inbox/civil_affairs/relief_payment/330328000000/2021-06.csv"
+LINE = "身份证号码,姓名,发放项目,发放金额\n330399195001010012,甲乙,低保金,{amount}\n"
+
+
+def deliver(home: Home, name: str, text: str) -> Path:
+    path = home.settings.home / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def files_of(folder: Path) -> dict[str, str]:
+    return {
+        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+def test_two_homes_with_the_same_files_have_the_same_build_and_digests(
+    clean: Home, tmp_path: Path
+) -> None:
+    settings = make_demo(tmp_path / "again", 0.0)
+    again = Home(settings, refresh(settings))
+    query = "select schema_name, table_name, row_count, digest from meta.table_digest order by all"
+    assert again.rows(query) == clean.rows(query)
+    assert len(clean.rows(query)) > 30
+    [(build_id,)] = clean.rows("select build_id from meta.build")
+    assert again.rows("select build_id from meta.build") == [(build_id,)]
+
+
+def test_every_table_of_a_published_version_is_of_its_build(clean: Home) -> None:
+    [(build_id,)] = clean.rows("select build_id from meta.build")
+    assert clean.rows("select distinct build_id, is_stale from meta.table_digest") == [
+        (build_id, False)
+    ]
+
+
+def test_nothing_new_publishes_nothing_and_does_not_load_dagster(clean: Home) -> None:
+    before = files_of(clean.settings.published)
+    probe = (
+        "import sys; from pathlib import Path; from minsheng.settings import load_settings; "
+        "from pipelines.refresh import refresh; "
+        f"outcome = refresh(load_settings(Path({str(clean.settings.home)!r}))); "
+        "print(outcome.state, 'dagster' in sys.modules)"
+    )
+    printed = subprocess.run(
+        [sys.executable, "-c", probe], capture_output=True, text=True, check=True
+    )
+    assert printed.stdout.split() == ["nothing_new", "False"]
+    assert files_of(clean.settings.published) == before
+
+
+def test_a_reader_keeps_the_old_version_while_a_new_reader_sees_the_new(own_home: Home) -> None:
+    query = "select count(*), sum(amount_yuan) from linked.relief_payment"
+    with duckdb.connect(str(own_home.database), read_only=True) as reader:
+        before = reader.execute(query).fetchall()
+        deliver(own_home, RELIEF_2021_06, LINE.format(amount="123.45"))
+        outcome = refresh(own_home.settings)
+        assert outcome.state == "published", outcome.message
+        assert reader.execute(query).fetchall() == before
+        assert own_home.rows(query) != before
+        assert reader.execute(query).fetchall() == before
+    assert own_home.rows(
+        "select count(*) from meta.delivery where delivery_status = 'superseded'"
+    ) == [(1,)]
+
+
+def test_rollback_makes_the_version_before_current_again(own_home: Home) -> None:
+    first = current(own_home.settings)
+    deliver(own_home, RELIEF_2021_06, LINE.format(amount="1.00"))
+    assert refresh(own_home.settings).state == "published"
+    second = current(own_home.settings)
+    assert first and second and first != second
+    assert rollback(own_home.settings) == first
+    assert current(own_home.settings) == first
+    assert rollback(own_home.settings, second.version) == second
+    assert [each.version for each in versions(own_home.settings)] == [first.version, second.version]
+
+
+def test_rollback_to_a_version_that_is_not_there_says_which_are(own_home: Home) -> None:
+    published = current(own_home.settings)
+    assert published
+    with pytest.raises(AuditFailure, match=published.version):
+        rollback(own_home.settings, "20000101T000000-none")
+    with pytest.raises(AuditFailure, match="before the current"):
+        rollback(own_home.settings)
+
+
+def test_only_the_last_versions_stay(own_home: Home) -> None:
+    settings = own_home.settings
+    kept = settings.keep_versions
+    published = current(settings)
+    assert published
+    for number in range(kept + 1):
+        copy = settings.published / f"2000010{number}T000000-copy"
+        shutil.copytree(published.folder, copy)
+        note = copy / "build.json"
+        note.write_text(note.read_text().replace(published.version, copy.name))
+    deliver(own_home, RELIEF_2021_06, LINE.format(amount="2.00"))
+    assert refresh(settings).state == "published"
+    assert len(versions(settings)) == kept
+
+
+def test_a_second_refresh_while_one_runs_fails_at_once(own_home: Home) -> None:
+    path = deliver(own_home, RELIEF_2021_06, LINE.format(amount="3.00"))
+    before = current(own_home.settings)
+    with (own_home.settings.home / LOCK_FILE).open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        outcome = refresh(own_home.settings)
+    assert outcome.state == "failed"
+    assert "another refresh is writing" in outcome.message
+    assert path.is_file()
+    assert current(own_home.settings) == before
+    assert refresh(own_home.settings).state == "published"
+
+
+def test_a_failed_critical_check_keeps_the_last_good_version(own_home: Home) -> None:
+    before = current(own_home.settings)
+    contract = load_contracts(own_home.settings)["risk.household_signal"]
+    assert any(c.name == "every_signal_has_a_threshold_in_force" for c in contract.checks)
+    # nobody has decided thresholds for 2035: the build describes it and must not be published
+    outcome = refresh(own_home.settings, as_of=_month("2029-12-01"))
+    assert outcome.state == "failed"
+    assert "every_signal_has_a_threshold_in_force" in outcome.message
+    assert current(own_home.settings) == before
+
+
+def _month(text: str):  # type: ignore[no-untyped-def]  # a date, for one call
+    from datetime import date
+
+    return date.fromisoformat(text)
+
+
+def test_as_it_was_known_on_an_earlier_day(own_home: Home) -> None:
+    outcome = refresh(own_home.settings, known_on=_month("2020-12-31"))
+    assert outcome.state == "published", outcome.message
+    assert own_home.rows("select max(delivered_at)::date <= date '2020-12-31' from meta.delivery") == [
+        (True,)
+    ]
+    [(month,)] = own_home.rows("select as_of_month from meta.build")
+    assert str(month) == "2020-11-01"
+
+
+@pytest.mark.parametrize("seconds", [4.0, 7.0, 9.0])
+def test_a_refresh_killed_at_any_moment_is_mended_by_the_next(
+    own_home: Home, seconds: float
+) -> None:
+    deliver(own_home, RELIEF_2021_06, LINE.format(amount="4.00"))
+    before = own_home.rows("select build_id from meta.build")
+    environment = {**os.environ, "MINSHENG_HOME": str(own_home.settings.home)}
+    command = [str(Path(sys.executable).parent / "minsheng"), "refresh"]
+    with subprocess.Popen(command, env=environment, start_new_session=True) as process:
+        time.sleep(seconds)
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+    seen = own_home.rows("select build_id from meta.build")
+    killed = process.returncode != 0
+    assert not killed or seen == before
+    assert refresh(own_home.settings).state == ("published" if killed else "nothing_new")
+    assert own_home.rows(
+        "select rows_accepted from meta.delivery where dataset = 'relief_payment' "
+        "and period = '2021-06' and sender = '330328000000' and delivery_status = 'effective'"
+    ) == [(1,)]
+    assert not list(own_home.settings.builds.glob(".work-*"))
+    assert not list(own_home.settings.published.glob(".*.incoming"))
+
+
+def test_restricted_files_are_the_owner_s_alone(clean: Home) -> None:
+    settings = clean.settings
+    [restricted] = settings.builds.glob("*/restricted.duckdb")
+    assert restricted.stat().st_mode & 0o077 == 0
+    assert settings.builds.stat().st_mode & 0o077 == 0
+    assert settings.lake.stat().st_mode & 0o077 == 0
+    assert settings.vault.stat().st_mode & 0o077 == 0
+    assert clean.database.stat().st_mode & 0o007 == 0
+
+
+def test_the_published_file_holds_no_name_and_no_number(clean: Home) -> None:
+    people = clean.rows(f"select id_number, person_name from {clean.truth('person')} limit 200")
+    numbers = clean.rows(f"select distinct household_number from {clean.truth('household_year')}")
+    with duckdb.connect(str(clean.database), read_only=True) as connection:
+        columns = connection.execute(
+            "select schema_name, table_name, column_name from duckdb_columns() "
+            "where not internal and data_type = 'VARCHAR'"
+        ).fetchall()
+        found: set[str] = set()
+        for schema, table, column in columns:
+            values = connection.execute(
+                f'select distinct "{column}" from "{schema}"."{table}"'
+            ).fetchall()
+            found.update(str(row[0]) for row in values)
+    direct = {str(value) for row in people for value in row}
+    direct |= {str(row[0]) for row in numbers}
+    # invented names are drawn from characters of places too; whole values must never be equal
+    assert not direct & found
+
+
+def test_comments_and_parquet_metadata_say_what_the_contract_says(clean: Home) -> None:
+    contracts = load_contracts(clean.settings)
+    contract = contracts["indicators.income_growth"]
+    assert clean.rows(
+        "select comment from duckdb_tables() where table_name = 'income_growth'"
+    ) == [(contract.comment,)]
+    uncommented = clean.rows(
+        "select schema_name, table_name, column_name from duckdb_columns() "
+        "where not internal and (comment is null or comment = '')"
+    )
+    assert uncommented == []
+    path = clean.settings.published / "current" / "parquet" / "indicators" / "income_growth.parquet"
+    with duckdb.connect() as connection:
+        found = connection.execute(
+            "select decode(value) from parquet_kv_metadata(?) where decode(key) = 'grain'",
+            [str(path)],
+        ).fetchall()
+    assert found == [(contract.grain,)]
+
+
+def test_settings_of_an_unknown_deployment_name_the_known_ones() -> None:
+    with pytest.raises(ValueError, match="demo"):
+        load_settings(deployment="nowhere")
