@@ -7,10 +7,12 @@ spreadsheet shows them, title and header rows counted.
 import codecs
 import csv
 import io
-from collections.abc import Callable, Iterator, Sequence
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from itertools import islice
+from decimal import Decimal
+from itertools import chain, islice
 from pathlib import Path
 
 import numpy as np
@@ -19,8 +21,14 @@ import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
+from minsheng.parsing import header_key
+
 ROW_NUMBER = "__row_number"
 HEADER_SEARCH_ROWS = 20
+SAMPLE_LINES = 2 * HEADER_SEARCH_ROWS
+MOST_LINES_OF_A_ROW = 20
+"""A row of more lines is several, run together by a quotation mark that is not closed."""
+
 BLOCK_BYTES = 4 << 20
 EXACT_DIGITS = 15
 """A spreadsheet keeps this many digits of a number; a longer one in a number cell is ruined."""
@@ -40,6 +48,10 @@ class MalformedRow:
     row_number: int
     cells: int
     text: str
+
+    @property
+    def is_filled(self) -> bool:
+        return self.text.strip(" \t\u3000,;|") != ""
 
 
 @dataclass(frozen=True)
@@ -78,17 +90,23 @@ def read_rows(path: Path, score: Score, destination: Path) -> Reading:
 
 def _read_text(path: Path, score: Score, destination: Path) -> Reading:
     encoding = _encoding(path)
-    readable = path
-    if encoding == "gb18030":
-        readable = destination.with_suffix(".utf8")
-        with readable.open("wb") as transcoded:
-            for text in _decoded(path, encoding):
-                transcoded.write(text.encode("utf-8"))
+    blocks = _whole_lines(_decoded(path, encoding))
+    first = next(blocks, "")
     try:
-        return _read_csv(readable, encoding, score, destination)
-    finally:
-        if readable is not path:
-            readable.unlink(missing_ok=True)
+        delimiter, header_index, cells, rest = _head(first, score)
+        headers = _distinct(cells)
+        writer = _Writer(destination, headers, header_index + 1)
+        try:
+            for batch, malformed in _batches(chain([rest], blocks), headers, delimiter, writer):
+                writer.write(batch, malformed)
+        finally:
+            writer.close()
+    except csv.Error:
+        raise UnreadableFile(
+            f"a cell is longer than {csv.field_size_limit()} characters, as happens when a "
+            "quotation mark is never closed; mend it and send the file again"
+        ) from None
+    return writer.reading(f"csv {encoding} {delimiter!r}", header_index + 1, headers)
 
 
 def _encoding(path: Path) -> str:
@@ -103,16 +121,28 @@ def _encoding(path: Path) -> str:
             for _ in _decoded(path, encoding):
                 pass
         except UnicodeDecodeError as fault:
-            faults.append((encoding, fault.start, _line_at(path, fault.start)))
+            faults.append(
+                f"not {encoding.upper()}: byte {fault.start}, line {_line_at(path, fault.start)}"
+            )
+            if _is_mostly_utf8(path, fault.start):
+                break
         else:
             return encoding
-    listed = "; ".join(
-        f"not {encoding.upper()}: byte {position}, line {line}"
-        for encoding, position, line in faults
-    )
     raise UnreadableFile(
-        f"the text is damaged ({listed}); save it again as “CSV UTF-8” from its source system"
+        f"the text is damaged ({'; '.join(faults)}); "
+        "save it again as “CSV UTF-8” from its source system"
     )
+
+
+def _is_mostly_utf8(path: Path, end: int) -> bool:
+    """Whether the bytes before `end` hold Chinese text in UTF-8.
+
+    Then the file is UTF-8 and damaged. GB18030 text has such bytes by the rarest chance, and reading
+    the file as GB18030 would turn the rest into other characters without an error.
+    """
+    with path.open("rb") as stream:
+        text = stream.read(min(end, BLOCK_BYTES)).decode("utf-8", errors="ignore")
+    return len(re.findall("[\u0800-\U0010ffff]", text)) > 1 or text.startswith("\ufeff")
 
 
 def _decoded(path: Path, encoding: str) -> Iterator[str]:
@@ -143,87 +173,173 @@ def _line_at(path: Path, position: int) -> int:
     return line
 
 
-def _read_csv(path: Path, encoding: str, score: Score, destination: Path) -> Reading:
-    with path.open(encoding="utf-8-sig", newline="") as stream:
-        sample = "".join(islice(stream, HEADER_SEARCH_ROWS * 2))
-    delimiter = max(",;\t|", key=lambda mark: (score(_cells(sample, mark)[1]), sample.count(mark)))
-    header_index, cells = _header(list(csv.reader(io.StringIO(sample), delimiter=delimiter)), score)
-    headers = _distinct(cells)
+def _whole_lines(texts: Iterable[str]) -> Iterator[str]:
+    """The same text in blocks that end with a line."""
+    rest = ""
+    for text in texts:
+        rest += text
+        end = rest.rfind("\n") + 1
+        if end:
+            yield rest[:end]
+            rest = rest[end:]
+    if rest:
+        yield rest
+
+
+def _lines(text: str) -> Iterator[str]:
+    """Lines as `csv` wants them: their ends, of whichever kind, are kept."""
+    return io.StringIO(text, newline="")
+
+
+def _head(text: str, score: Score) -> tuple[str, int, list[str], str]:
+    """Delimiter, index and cells of the header row, and the text below it."""
+    sample = list(islice(_lines(text), SAMPLE_LINES))
+
+    def best(delimiter: str) -> tuple[int, int]:
+        scores = [score(row) for row in csv.reader(sample, delimiter=delimiter)]
+        return max(scores, default=0), sum(line.count(delimiter) for line in sample)
+
+    delimiter = max(",;\t|", key=best)
+    header_index, cells = _header(list(csv.reader(sample, delimiter=delimiter)), score)
+    reader = csv.reader(sample, delimiter=delimiter)
+    for _ in islice(reader, header_index + 1):
+        pass
+    return delimiter, header_index, cells, text[sum(map(len, sample[: reader.line_num])) :]
+
+
+def _batches(
+    blocks: Iterable[str], headers: Sequence[str], delimiter: str, writer: "_Writer"
+) -> Iterator[tuple[pa.RecordBatch, list[MalformedRow]]]:
+    """Take blocks of lines apart; rows are those of `csv.reader`, whoever reads them.
+
+    pyarrow is many times faster and loses line breaks where a quoted cell crosses its blocks, so
+    a block with a quotation mark is left to `csv`.
+    """
+    unfinished = ""
+    for block in blocks:
+        text = unfinished + block
+        unfinished = ""
+        if '"' not in text:
+            if text:
+                yield _unquoted_batch(text, headers, delimiter, writer.next_row)
+            continue
+        batch = _quoted_batch(text, headers, delimiter, writer.next_row)
+        if batch is None:
+            unfinished = text
+        else:
+            yield batch
+    if unfinished:
+        opened = writer.next_row - 1
+        opened += sum(1 for _ in csv.reader(_lines(unfinished), delimiter=delimiter))
+        raise UnreadableFile(
+            f"a quotation mark opened in row {opened} is never closed; "
+            "mend that row and send the file again"
+        )
+
+
+def _unquoted_batch(
+    text: str, headers: Sequence[str], delimiter: str, first_row: int
+) -> tuple[pa.RecordBatch, list[MalformedRow]]:
     malformed: list[MalformedRow] = []
 
     def keep(row: pa_csv.InvalidRow) -> str:
-        malformed.append(MalformedRow(row.number, row.actual_columns, row.text))
+        number = first_row - 1 + row.number
+        malformed.append(MalformedRow(number, row.actual_columns, row.text))
         return "skip"
 
-    reader = pa_csv.open_csv(
-        path,
+    data = text.encode()
+    table = pa_csv.read_csv(
+        pa.BufferReader(data),
+        # one thread: only then does pyarrow tell the number of an invalid row
         read_options=pa_csv.ReadOptions(
-            # one thread: only then does pyarrow tell the number of an invalid row
-            use_threads=False,
-            block_size=BLOCK_BYTES,
-            skip_rows=header_index + 1,
-            column_names=list(headers),
+            use_threads=False, block_size=len(data) + 1, column_names=list(headers)
         ),
         parse_options=pa_csv.ParseOptions(
             delimiter=delimiter,
-            newlines_in_values=True,
+            quote_char=False,
             ignore_empty_lines=False,
             invalid_row_handler=keep,
         ),
         convert_options=pa_csv.ConvertOptions(
-            column_types={header: pa.string() for header in headers}, strings_can_be_null=False
+            column_types=dict.fromkeys(headers, pa.string()), strings_can_be_null=False
         ),
     )
-    writer = _Writer(destination, headers, header_index + 1)
-    try:
-        for batch in reader:
-            writer.write(batch, malformed)
-    except pa.ArrowInvalid as fault:
-        raise UnreadableFile(f"the lines cannot be taken apart: {fault}") from None
-    finally:
-        writer.close()
-    unclosed = next((row for row in malformed if row.text.count("\n") > HEADER_SEARCH_ROWS), None)
-    if unclosed:
-        raise UnreadableFile(
-            f"a quotation mark opened in row {unclosed.row_number} is never closed: "
-            f"{unclosed.text.count(chr(10))} lines run together; mend that row and send it again"
-        )
-    form = f"csv {encoding} {delimiter!r}"
-    return Reading(
-        form, header_index + 1, headers, writer.row_count, writer.blank_rows, tuple(malformed)
-    )
+    return _one_batch(table), malformed
 
 
-def _cells(sample: str, delimiter: str) -> tuple[int, list[str]]:
-    """The row of the sample with the most cells, for choosing a delimiter."""
-    rows = list(csv.reader(io.StringIO(sample), delimiter=delimiter)) or [[]]
-    widest = max(range(len(rows)), key=lambda index: len(rows[index]))
-    return widest, rows[widest]
+def _quoted_batch(
+    text: str, headers: Sequence[str], delimiter: str, first_row: int
+) -> tuple[pa.RecordBatch, list[MalformedRow]] | None:
+    """None if the text ends within a quoted cell."""
+    width = len(headers)
+    rows: list[list[str]] = []
+    malformed: list[MalformedRow] = []
+    # one empty line more than there are: a quotation mark that is still open swallows it
+    reader = csv.reader(chain(_lines(text), ["\n"]), delimiter=delimiter)
+    row: list[str] = []
+    line = 0
+    for number, row in enumerate(reader, start=first_row):
+        if reader.line_num - line > MOST_LINES_OF_A_ROW:
+            raise UnreadableFile(
+                f"a quotation mark opened in row {number} is not closed there: more than "
+                f"{MOST_LINES_OF_A_ROW} lines run together; mend that row and send it again"
+            )
+        line = reader.line_num
+        if len(row) == width and not _runs_together(row, delimiter):
+            rows.append(row)
+        elif not row:
+            rows.append([""] * width)
+        else:
+            malformed.append(MalformedRow(number, len(row), delimiter.join(row)))
+    if row:
+        return None
+    rows.pop()
+    columns = zip(*rows, strict=True) if rows else [()] * width
+    arrays = [pa.array(column, pa.string()) for column in columns]
+    return pa.RecordBatch.from_arrays(arrays, names=list(headers)), malformed
+
+
+def _runs_together(row: Sequence[str], delimiter: str) -> bool:
+    """Whether a stray quotation mark has made one cell of what lies between two rows."""
+    between = len(row) - 1
+    return any("\n" in cell and cell.count(delimiter) >= between > 0 for cell in row)
+
+
+def _one_batch(table: pa.Table) -> pa.RecordBatch:
+    batches = table.combine_chunks().to_batches()
+    return batches[0] if batches else pa.RecordBatch.from_pylist([], schema=table.schema)
 
 
 def _header(rows: Sequence[Sequence[str]], score: Score) -> tuple[int, list[str]]:
-    """Index and cells of the row that names the most columns; at least two, or it is no header."""
+    """Index and cells of the row that names the most columns; at least two, or it is no header.
+
+    What stands in the rows is not repeated in the message: without a header it is personal data.
+    """
     candidates = rows[:HEADER_SEARCH_ROWS]
     scores = [score(row) for row in candidates]
-    if not scores or max(scores) < min(2, max((len(row) for row in candidates), default=0)):
-        first = " | ".join(candidates[0][:8]) if candidates else ""
+    if not scores or max(scores) < min(2, max(len(row) for row in candidates)):
         raise UnreadableFile(
-            f"no header row within the first {HEADER_SEARCH_ROWS} rows; the first row is "
-            f"“{first}”; is it the file of another dataset?"
+            f"no header row: none of the first {HEADER_SEARCH_ROWS} rows names the columns; "
+            "put one above the rows, or look whether it is the file of another dataset"
         )
     index = scores.index(max(scores))
     return index, list(candidates[index])
 
 
 def _distinct(cells: Sequence[str]) -> tuple[str, ...]:
-    """Headers as delivered, blank ones named by their place, repeated ones numbered."""
+    """Headers as delivered, blank ones named by their place, repeated ones numbered.
+
+    Two that differ in blanks, width or case alone are the same to a contract or to SQL.
+    """
     headers: list[str] = []
+    taken = {ROW_NUMBER}
     for place, cell in enumerate(cells, start=1):
         name = " ".join(cell.split()) or f"列{place}"
         repeated, number = name, 1
-        while name in headers or name == ROW_NUMBER:
+        while header_key(name) in taken:
             number += 1
             name = f"{repeated}_{number}"
+        taken.add(header_key(name))
         headers.append(name)
     return tuple(headers)
 
@@ -236,32 +352,35 @@ class _Writer:
         fields += [pa.field(header, pa.string()) for header in headers]
         self._schema = pa.schema(fields)
         self._parquet = pq.ParquetWriter(destination, self._schema)
-        self._next = rows_before + 1
-        self._skipped = 0
-        self.row_count = 0
-        self.blank_rows = 0
+        self.next_row = rows_before + 1
+        self._rows = 0
+        self._blank = 0
+        self._malformed: list[MalformedRow] = []
 
     def write(self, batch: pa.RecordBatch, malformed: Sequence[MalformedRow]) -> None:
-        """Append `batch`; `malformed` are the rows left out of the batches so far, in order."""
-        late = [row.row_number for row in malformed[self._skipped :]]
-        numbers = np.arange(self._next, self._next + batch.num_rows + len(late))
-        numbers = numbers[~np.isin(numbers, late)][: batch.num_rows]
-        if batch.num_rows:
-            self._next = int(numbers[-1]) + 1
-            self._skipped += sum(number < self._next for number in late)
+        """Append the rows of a block; `malformed` are those of the block that are not in `batch`."""
+        count = batch.num_rows + len(malformed)
+        numbers = np.arange(self.next_row, self.next_row + count)
+        numbers = numbers[~np.isin(numbers, [row.row_number for row in malformed])]
+        self.next_row += count
+        bad = [row for row in malformed if row.is_filled]
+        self._malformed += bad
         filled = _filled(batch)
         table = pa.RecordBatch.from_arrays(
             [pa.array(numbers, pa.int64()), *batch.columns], schema=self._schema
         )
         if filled is not None:
-            kept = table.filter(filled)
-            self.blank_rows += table.num_rows - kept.num_rows
-            table = kept
-        self.row_count += table.num_rows
+            table = table.filter(filled)
+        self._rows += table.num_rows
+        self._blank += count - len(bad) - table.num_rows
         self._parquet.write_batch(table)
 
     def close(self) -> None:
         self._parquet.close()
+
+    def reading(self, form: str, header_row: int, headers: tuple[str, ...]) -> Reading:
+        """What was written."""
+        return Reading(form, header_row, headers, self._rows, self._blank, tuple(self._malformed))
 
 
 def _filled(batch: pa.RecordBatch) -> pa.Array | None:
@@ -288,13 +407,17 @@ def _read_workbook(path: Path, score: Score, destination: Path) -> Reading:
         ) from None
     texts = [[_cell_text(cell) for cell in row] for row in rows]
     header_index, cells = _header(texts, score)
-    while cells and not cells[-1].strip():
-        cells.pop()
-    headers = _distinct(cells)
     body = texts[header_index + 1 :]
+    # a sheet is a rectangle: without its empty columns at the right, with those that only lack a
+    # header
+    width = max(
+        (place for row in (cells, *body) for place, cell in enumerate(row, 1) if cell.strip()),
+        default=0,
+    )
+    headers = _distinct([*cells, *[""] * (width - len(cells))][:width])
     columns = [
         pa.array([row[place] if place < len(row) else "" for row in body], pa.string())
-        for place in range(len(headers))
+        for place in range(width)
     ]
     writer = _Writer(destination, headers, header_index + 1)
     try:
@@ -303,7 +426,7 @@ def _read_workbook(path: Path, score: Score, destination: Path) -> Reading:
     finally:
         writer.close()
     form = f"{path.suffix[1:].lower()} sheet {sheet.name}"
-    return Reading(form, header_index + 1, headers, writer.row_count, writer.blank_rows, ())
+    return writer.reading(form, header_index + 1, headers)
 
 
 def _cell_text(cell: object) -> str:
@@ -315,7 +438,7 @@ def _cell_text(cell: object) -> str:
     if isinstance(cell, int | float):
         if abs(cell) >= 10**EXACT_DIGITS:
             return f"{cell:.5E}"
-        return str(int(cell)) if cell == int(cell) else repr(cell)
+        return str(int(cell)) if cell == int(cell) else f"{Decimal(repr(cell)):f}"
     if isinstance(cell, datetime):
         return cell.isoformat(sep=" ")
     if isinstance(cell, date):
