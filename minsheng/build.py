@@ -126,7 +126,7 @@ def gather_inputs(project: Project) -> Inputs:
     return Inputs(
         deliveries=receipts,
         effective=effective,
-        as_of_month=project.as_of or (lake.latest_month(effective) if effective else None),
+        as_of_month=_as_of_month(project, effective),
         known_on=project.known_on,
         code_version=code_version(project.settings.root),
         policy_hash=policies.policy_hash(project.settings)[:16],
@@ -135,6 +135,17 @@ def gather_inputs(project: Project) -> Inputs:
         secret_fingerprint=pseudonyms.secret_fingerprint(project.secret),
         settings_hash=hashlib.sha256(settings).hexdigest()[:16],
     )
+
+
+def _as_of_month(project: Project, effective: Sequence[Receipt]) -> date | None:
+    if not effective:
+        return None
+    latest = lake.latest_month(effective)
+    if project.as_of and project.as_of > latest:
+        raise lake.DeliveryError(
+            f"nothing delivered covers {project.as_of:%Y-%m}; the latest month is {latest:%Y-%m}"
+        )
+    return project.as_of or latest
 
 
 def code_version(root: Path) -> str:

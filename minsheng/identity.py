@@ -8,20 +8,21 @@ WEIGHTS = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
 CHECK_CHARACTERS = "10X98765432"
 FULL_WIDTH = "０１２３４５６７８９Ｘｘ－．，（）"  # the characters to be mended
 HALF_WIDTH = "0123456789XX-.,()"
-MIDDLE_DOTS = "•・‧∙．･"  # the forms of the dot in minority names
+MIDDLE_DOTS = "•・‧∙⋅．･."  # the forms of the dot in minority names
+BLANKS = "\\s\u3000\u00a0\u200b\ufeff"  # blanks of text pasted from documents, seen and unseen
 
 
 def normalised_id(text: str) -> str:
     """`text` with half-width characters in upper case, without blanks or a leading apostrophe."""
     return (
         f"upper(regexp_replace(translate({text}, '{FULL_WIDTH}', '{HALF_WIDTH}'), "
-        "'[\\s''\u3000]', '', 'g'))"
+        f"'[{BLANKS}''‘’`]', '', 'g'))"
     )
 
 
 def is_scientific(number: str) -> str:
     """Whether a spreadsheet has turned the number into scientific notation."""
-    return f"regexp_full_match({number}, '[0-9](\\.[0-9]+)?E\\+?[0-9]+')"
+    return f"regexp_full_match({number}, '[0-9](\\.[0-9]+)?[eE]\\+[0-9]+|[0-9]\\.[0-9]+[eE][0-9]+')"
 
 
 def has_id_shape(number: str) -> str:
@@ -60,5 +61,5 @@ def name_key(name: str) -> str:
     """`name` as it is compared: without blanks and with one form of the middle dot."""
     return (
         f"regexp_replace(translate({name}, '{MIDDLE_DOTS}', '{'·' * len(MIDDLE_DOTS)}'), "
-        "'[\\s\u3000]', '', 'g')"
+        f"'[{BLANKS}]', '', 'g')"
     )

@@ -10,12 +10,14 @@ import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Literal
 from uuid import uuid4
 
 import duckdb
 import yaml
+from xlsxwriter.exceptions import XlsxWriterException
 
 from minsheng import lake, parsing, rejects
 from minsheng.contracts import Contract
@@ -27,6 +29,8 @@ SIDECAR_SUFFIX = ".yaml"
 IGNORED_PREFIXES = ("~$", ".")
 IGNORED_SUFFIXES = (".tmp", ".part", ".crdownload")
 COPY_BYTES = 4 << 20
+WRITE_FAULTS = (OSError, duckdb.IOException, XlsxWriterException)
+"""What a full or broken disk is called by those who write to it."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +52,12 @@ class Incoming:
     department: str
     dataset: str
     sender: str | None
-    stated: Mapping[str, object]
+    period: str
+    """Empty if neither the sidecar nor the file's name states one."""
+    delivered_at: datetime
+    stated_rows: int | None
+    fault: str
+    """Why its sidecar cannot be believed, if so."""
 
 
 class ChangedWhileRead(DeliveryError):
@@ -62,8 +71,8 @@ def waiting_files(inbox: Path) -> tuple[Path, ...]:
         for path in sorted(inbox.rglob("*"))
         if path.is_file()
         and path.suffix != SIDECAR_SUFFIX
-        and not path.name.startswith(IGNORED_PREFIXES)
-        and not path.name.endswith(IGNORED_SUFFIXES)
+        and not any(p.startswith(IGNORED_PREFIXES) for p in path.relative_to(inbox).parts)
+        and not path.name.lower().endswith(IGNORED_SUFFIXES)
     )
 
 
@@ -88,16 +97,19 @@ def ingest_dataset(
     codes: parsing.Codes,
     now: datetime,
 ) -> Ingested:
-    """Take every waiting file of one dataset into the lake.
+    """Take every waiting file of one dataset into the lake; one caller at a time.
 
     A row that breaks a critical rule is refused alone; a file that cannot be read is refused whole.
     Raises DeliveryError if the lake cannot be written; the file is then still in the inbox.
     """
+    now = now.astimezone(settings.time_zone).replace(microsecond=0)
     waiting: dict[tuple[str | None, str], list[Incoming]] = {}
     for arrival in sorted(
-        _incoming(settings, source), key=lambda each: (_delivered_at(each, settings), each.path)
+        _incoming(settings, source, now), key=lambda each: (each.delivered_at, each.path)
     ):
-        waiting.setdefault((arrival.sender, _period(arrival, source) or ""), []).append(arrival)
+        waiting.setdefault((arrival.sender, arrival.period), []).append(arrival)
+    # what a process left that was killed in the middle
+    shutil.rmtree(_workshop(settings, source), ignore_errors=True)
     if not waiting:
         return Ingested((), (), ())
     known = lake.read_receipts(settings.lake)
@@ -116,29 +128,31 @@ def ingest_dataset(
                         source,
                         sources,
                         codes,
-                        now,
+                        # of files of one moment the one taken later counts as the later word
+                        now + timedelta(microseconds=len(receipts)),
                         connection,
                         (*known, *receipts),
                     )
+                    arrival.path.unlink(missing_ok=True)
+                    _sidecar(arrival.path).unlink(missing_ok=True)
                 except ChangedWhileRead:
                     left.append(arrival.path.name)
                     continue
-                except OSError as fault:
+                except WRITE_FAULTS as fault:
                     raise DeliveryError(
-                        f"{arrival.path}: cannot be taken into {settings.lake}: "
-                        f"{fault.strerror or fault}; the file is still in the inbox; "
-                        "mend the disk and refresh again"
+                        f"{arrival.path}: cannot be taken into {settings.lake}: {fault}; "
+                        "the file is still in the inbox; mend the disk and refresh again"
                     ) from fault
                 if receipt is None:
                     repeated.append(arrival.path.name)
                 else:
                     receipts.append(receipt)
-                arrival.path.unlink(missing_ok=True)
-                _sidecar(arrival.path).unlink(missing_ok=True)
         return Ingested(tuple(receipts), tuple(repeated), tuple(left))
 
+    spill = settings.home / "tmp"
+    spill.mkdir(parents=True, exist_ok=True, mode=RESTRICTED_FOLDER_MODE)
     with (
-        duckdb.connect() as database,
+        duckdb.connect(config={"temp_directory": str(spill)}) as database,
         ThreadPoolExecutor(max_workers=os.cpu_count()) as pool,
     ):
         parts = list(pool.map(take_all, waiting.values()))
@@ -159,6 +173,7 @@ def ensure_typed(
         return receipt
     with duckdb.connect() as connection:
         judged = _judge(connection, folder, source, codes, receipt, receipt.headers)
+    rejects.write(settings.rejects, folder, source, judged)
     lake.write_receipt(folder, judged)
     return judged
 
@@ -174,53 +189,95 @@ def typed_path(folder: Path, version: str) -> Path:
     return folder / "typed" / f"{version}.parquet"
 
 
-def _incoming(settings: Settings, source: Contract) -> Iterator[Incoming]:
+def _workshop(settings: Settings, source: Contract) -> Path:
+    """Where deliveries are made before they are moved to their place."""
+    return settings.lake / ".incoming" / source.table
+
+
+def _incoming(settings: Settings, source: Contract, now: datetime) -> Iterator[Incoming]:
     assert source.delivery
     department, dataset = source.delivery.department, source.delivery.dataset
     folder = settings.inbox / department / dataset
     for path in waiting_files(folder):
-        if path.parent in (folder, *folder.iterdir()):
-            sender = None if path.parent == folder else path.parent.name
-            yield Incoming(path, department, dataset, sender, _stated(path))
+        if folder not in (path.parent, path.parent.parent):
+            continue
+        try:
+            file_date = datetime.fromtimestamp(path.stat().st_mtime, tz=settings.time_zone)
+        except FileNotFoundError:  # taken away since the folder was listed
+            continue
+        period = lake.period_in(path.name, source.delivery.period) or ""
+        delivered_at, rows, fault = file_date, None, ""
+        try:
+            stated = _stated(_sidecar(path))
+            period = _stated_period(stated, source.delivery.period) or period
+            delivered_at = _stated_moment(stated, settings, now) or file_date
+            rows = _stated_rows(stated)
+        except DeliveryError as wrong:
+            fault = str(wrong)
+        yield Incoming(
+            path,
+            department,
+            dataset,
+            sender=None if path.parent == folder else path.parent.name,
+            period=period,
+            # a clock that is ahead does not make a delivery a later one
+            delivered_at=min(delivered_at, now).replace(microsecond=0),
+            stated_rows=rows,
+            fault=fault,
+        )
 
 
 def _sidecar(path: Path) -> Path:
     return path.with_name(path.name + SIDECAR_SUFFIX)
 
 
-def _stated(path: Path) -> Mapping[str, object]:
-    sidecar = _sidecar(path)
+def _stated(sidecar: Path) -> Mapping[str, object]:
+    """What a sidecar says; raises DeliveryError if nobody can tell."""
     if not sidecar.is_file():
         return {}
     try:
         stated = yaml.safe_load(sidecar.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as fault:
-        return {"fault": f"{sidecar.name} cannot be read: {fault}"}
-    return stated if isinstance(stated, dict) else {"fault": f"{sidecar.name} holds no names"}
+    except (yaml.YAMLError, ValueError) as fault:
+        raise DeliveryError(f"{sidecar.name} cannot be read as YAML: {fault}") from None
+    if not isinstance(stated, dict):
+        raise DeliveryError(f"{sidecar.name} holds no names and values, such as period: '2022'")
+    return stated
 
 
-def _period(arrival: Incoming, source: Contract) -> str | None:
-    """From the sidecar, else from the file's name."""
-    assert source.delivery
-    stated = arrival.stated.get("period")
-    if stated is not None:
-        return str(stated)
-    return lake.period_in(arrival.path.name, source.delivery.period)
+def _stated_period(stated: Mapping[str, object], kind: Literal["year", "month"]) -> str | None:
+    if stated.get("period") is None:
+        return None
+    period = str(stated["period"])
+    if not lake.is_period(period, kind):
+        raise DeliveryError(f"its sidecar states the period {period!r}, which is no {kind}")
+    return period
 
 
-def _delivered_at(arrival: Incoming, settings: Settings) -> datetime:
-    """From the sidecar, else the file's date."""
-    stated = arrival.stated.get("delivered_at")
-    if stated is not None:
-        try:
-            moment = datetime.fromisoformat(str(stated))
-        except ValueError:
-            moment = datetime.fromtimestamp(arrival.path.stat().st_mtime)
-    else:
-        moment = datetime.fromtimestamp(arrival.path.stat().st_mtime, tz=settings.time_zone)
+def _stated_moment(
+    stated: Mapping[str, object], settings: Settings, now: datetime
+) -> datetime | None:
+    if stated.get("delivered_at") is None:
+        return None
+    text = str(stated["delivered_at"])
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise DeliveryError(
+            f"its sidecar states delivered_at {text!r}, which is no moment such as 2022-07-05 09:30"
+        ) from None
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=settings.time_zone)
-    return moment.astimezone(settings.time_zone).replace(microsecond=0)
+    if moment > now:
+        raise DeliveryError(f"its sidecar states delivered_at {text!r}, which is still to come")
+    return moment.astimezone(settings.time_zone)
+
+
+def _stated_rows(stated: Mapping[str, object]) -> int | None:
+    rows = stated.get("rows")
+    try:
+        return None if rows is None else int(str(rows))
+    except ValueError:
+        raise DeliveryError(f"its sidecar states {rows!r} rows, which is no number") from None
 
 
 def _take(
@@ -234,43 +291,43 @@ def _take(
     known: Sequence[Receipt],
 ) -> Receipt | None:
     """The receipt of one file, or None if the lake has it already."""
-    assert source.delivery
-    folder = settings.lake / ".incoming" / uuid4().hex
+    folder = _workshop(settings, source) / uuid4().hex
     (folder / "original").mkdir(parents=True, mode=RESTRICTED_FOLDER_MODE)
     settings.lake.chmod(RESTRICTED_FOLDER_MODE)
     try:
         original = folder / "original" / arrival.path.name
         sha256 = _copy(arrival.path, original)
-        period = _period(arrival, source)
-        current = next(
-            (
-                receipt
-                for receipt in lake.effective(known, None)
-                if (receipt.table, receipt.sender, receipt.period)
-                == (source.table, arrival.sender, period)
-            ),
-            None,
-        )
-        if current and current.sha256 == sha256:
+        if _sidecar(arrival.path).is_file():
+            shutil.copyfile(_sidecar(arrival.path), _sidecar(original))
+        delivered_at = arrival.delivered_at.isoformat()
+        place = (source.table, arrival.sender, arrival.period)
+        in_force = {receipt.delivery_id for receipt in lake.effective(known, None)}
+        same_bytes = [
+            receipt
+            for receipt in known
+            if (receipt.table, receipt.sender, receipt.period) == place
+            and receipt.sha256 == sha256
+            and receipt.status == "taken"
+        ]
+        if any(
+            receipt.delivery_id in in_force or receipt.delivered_at == delivered_at
+            for receipt in same_bytes
+        ):
             shutil.rmtree(folder)
             return None
-        delivered_at = _delivered_at(arrival, settings).isoformat()
-        parts = (source.table, arrival.sender, period, sha256)
-        delivery_id = lake.delivery_key(*parts)
-        if any(each.delivery_id == delivery_id and each.status == "taken" for each in known):
-            # the same bytes once more after a correction: a later word, so a delivery of its own
-            delivery_id = lake.delivery_key(*parts, delivered_at)
+        # the same bytes once more after a correction: a later word, so a delivery of its own
+        later = (delivered_at,) if same_bytes else ()
         receipt = Receipt(
-            delivery_id=delivery_id,
+            delivery_id=lake.delivery_key(*place, sha256, *later),
             department=arrival.department,
             dataset=arrival.dataset,
             sender=arrival.sender,
-            period=period or "",
+            period=arrival.period,
             file_name=arrival.path.name,
             sha256=sha256,
             byte_count=original.stat().st_size,
             delivered_at=delivered_at,
-            ingested_at=now.replace(microsecond=0).isoformat(),
+            ingested_at=now.isoformat(),
             status="taken",
         )
         try:
@@ -279,29 +336,33 @@ def _take(
             )
         except (UnreadableFile, DeliveryError) as fault:
             receipt = replace(receipt, status="refused", message=f"{arrival.path.name}: {fault}")
+        # before the delivery stands: after it the file counts as taken and nobody would write them
+        rejects.write(settings.rejects, folder, source, receipt)
         lake.write_receipt(folder, receipt)
         home = lake.delivery_folder(settings.lake, receipt)
-        if home.exists():
+        if home.exists():  # the same file when it was refused whole
             shutil.rmtree(home)
         home.parent.mkdir(parents=True, exist_ok=True)
         folder.rename(home)
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
-    rejects.write(settings.rejects, home, source, receipt)
     return receipt
 
 
 def _copy(path: Path, destination: Path) -> str:
     """Copy `path` and return its SHA-256; raises ChangedWhileRead if it did not hold still."""
     digest = hashlib.sha256()
-    with path.open("rb") as stream, destination.open("wb") as copy:
-        before = os.fstat(stream.fileno())
-        while block := stream.read(COPY_BYTES):
-            digest.update(block)
-            copy.write(block)
-        after = os.fstat(stream.fileno())
-    named = path.stat()
+    try:
+        with path.open("rb") as stream, destination.open("wb") as copy:
+            before = os.fstat(stream.fileno())
+            while block := stream.read(COPY_BYTES):
+                digest.update(block)
+                copy.write(block)
+            after = os.fstat(stream.fileno())
+        named = path.stat()
+    except FileNotFoundError:
+        raise ChangedWhileRead(f"{path.name} was taken away while it was read") from None
     states = {(each.st_ino, each.st_size, each.st_mtime_ns) for each in (before, after, named)}
     if len(states) > 1:
         raise ChangedWhileRead(f"{path.name} changed while it was read; it stays in the inbox")
@@ -319,18 +380,21 @@ def _read_and_judge(
     receipt: Receipt,
 ) -> Receipt:
     assert source.delivery
-    if "fault" in arrival.stated:
-        raise DeliveryError(str(arrival.stated["fault"]))
-    if not lake.is_period(receipt.period, source.delivery.period):
+    if arrival.fault:
+        raise DeliveryError(f"{arrival.fault}; mend it and send both files again")
+    if not arrival.period:
         example = "2022" if source.delivery.period == "year" else "2022-06"
         raise DeliveryError(
-            f"no {source.delivery.period} of the period is stated; put it into the file name "
+            f"its name states no {source.delivery.period}, or more than one; put one into the name "
             f"(such as {example}.csv) or into {_sidecar(arrival.path).name} as period: '{example}'"
         )
     known = parsing.understood_headers(source)
+    vocabularies = [known, *(parsing.understood_headers(other) for other in sources)]
 
     def score(cells: Sequence[str]) -> int:
-        return len({parsing.header_key(cell) for cell in cells} & known)
+        """Columns named, of whichever dataset: a wrong department's file is told by its header."""
+        keys = {parsing.header_key(cell) for cell in cells}
+        return max(len(keys & vocabulary) for vocabulary in vocabularies)
 
     reading = read_rows(original, score, folder / "rows.parquet")
     missing = parsing.missing_required(source, reading.headers)
@@ -339,10 +403,9 @@ def _read_and_judge(
     received = reading.row_count + len(reading.malformed)
     if received == 0:
         raise DeliveryError("the file holds a header and no rows; send it again with its rows")
-    stated_rows = arrival.stated.get("rows")
-    if stated_rows is not None and stated_rows != received:
+    if arrival.stated_rows not in (None, received):
         raise DeliveryError(
-            f"its sidecar states {stated_rows} rows and {received} were found; "
+            f"its sidecar states {arrival.stated_rows} rows and {received} were found; "
             "the file may be cut off; send it again"
         )
     found = parsing.column_sources(source, reading.headers)

@@ -75,15 +75,18 @@ class Receipt:
 
 
 def period_in(name: str, kind: Literal["year", "month"]) -> str | None:
-    """The period that a file name states (`2022`, `2022-06`, `202206`, `2022年6月`), if any."""
-    found = None
+    """The period that a file name states (`2022`, `2022-06`, `202206`, `2022年6月`).
+
+    None if it states none of the kind, or several of which nobody knows which is meant.
+    """
+    found = set()
     for match in PERIOD.finditer(name):
         year, month = match.groups()
-        if kind == "month" and month:
-            found = f"{year}-{int(month):02d}"
-        elif kind == "year" and found is None:
-            found = year
-    return found
+        if kind == "year":
+            found.add(year)
+        elif month:
+            found.add(f"{year}-{int(month):02d}")
+    return found.pop() if len(found) == 1 else None
 
 
 def is_period(text: str, kind: Literal["year", "month"]) -> bool:
@@ -104,7 +107,7 @@ def delivery_key(*parts: str | None) -> str:
 def read_receipts(lake: Path) -> tuple[Receipt, ...]:
     """Every receipt in the lake, in order of delivery; the order is total."""
     receipts = []
-    for path in lake.glob("*/*/*/receipt.json"):
+    for path in lake.glob("[!.]*/*/*/receipt.json"):
         values = json.loads(path.read_text(encoding="utf-8"))
         for name in ("headers", "unknown_columns", "absent_columns"):
             values[name] = tuple(values[name])

@@ -15,7 +15,10 @@ Codes = Mapping[str, Mapping[str, str]]
 EARLIEST_YEAR, LATEST_YEAR = 1900, 2100
 """A date outside is a slip of the keyboard and not understood."""
 
-FORMAT_VERSION = 1
+BLANKS = " \t\r\n\u3000\u00a0"  # the wide and the hard blank are meant
+"""What is trimmed from the ends of a cell."""
+
+FORMAT_VERSION = 2
 """Raise it when typed rows of the same text and contract would come out differently."""
 
 
@@ -40,32 +43,33 @@ def column_sources(contract: Contract, delivered: Sequence[str]) -> dict[str, st
 
     A column that was not delivered has no entry.
     """
-    by_key = {header_key(header): header for header in delivered}
+    by_key: dict[str, list[str]] = {}
+    for header in delivered:
+        by_key.setdefault(header_key(header), []).append(header)
+
+    def text_of(*names: str) -> str | None:
+        keys = dict.fromkeys(header_key(name) for name in names)
+        present = [quoted(header) for key in keys for header in by_key.get(key, ())]
+        if len(present) > 1:
+            filled = (f"nullif(trim({each}, '{BLANKS}'), '')" for each in present)
+            return f"coalesce({', '.join(filled)})"
+        return present[0] if present else None
+
     found: dict[str, str] = {}
     for column in contract.columns:
         if column.composed_of:
-            parts = [by_key.get(header_key(part)) for part in column.composed_of]
-            if all(parts):
-                listed = ", ".join(quoted(part) for part in parts if part)
-                found[column.name] = f"concat_ws('-', {listed})"
+            parts = [part for name in column.composed_of if (part := text_of(name))]
+            if len(parts) == len(column.composed_of):
+                found[column.name] = f"concat_ws('-', {', '.join(parts)})"
             continue
-        present = [
-            by_key[key]
-            for name in (*column.headers, column.label_zh, column.name)
-            if (key := header_key(name)) in by_key
-        ]
-        present = list(dict.fromkeys(present))
-        if present:
-            listed = ", ".join(f"nullif(trim({quoted(header)}), '')" for header in present)
-            found[column.name] = f"coalesce({listed})" if len(present) > 1 else quoted(present[0])
-        if column.unknown_when and column.name in found:
-            deciding = by_key.get(header_key(column.unknown_when.header))
-            if deciding:
-                values = ", ".join(literal(value) for value in column.unknown_when.values)
-                found[column.name] = (
-                    f"case when trim({quoted(deciding)}) in ({values}) then null "
-                    f"else {found[column.name]} end"
-                )
+        text = text_of(*column.headers, column.label_zh, column.name)
+        if text is None:
+            continue
+        deciding = text_of(column.unknown_when.header) if column.unknown_when else None
+        if column.unknown_when and deciding:
+            values = ", ".join(literal(value) for value in column.unknown_when.values)
+            text = f"case when trim({deciding}) in ({values}) then null else {text} end"
+        found[column.name] = text
     return found
 
 
@@ -138,7 +142,8 @@ def row_rules(contract: Contract) -> tuple[Rule, ...]:
                     f"{label}晚于送达日期",
                 )
             )
-        if column.type in ("id_number", "certificate_number"):
+        is_number_in_text = column.type == "text" and column.sensitivity == "direct"
+        if column.type in ("id_number", "certificate_number") or is_number_in_text:
             rules.append(
                 _critical(
                     f"{name}_is_not_scientific",
@@ -251,7 +256,7 @@ def _clean(column: Column, source: str | None) -> str:
             f"case when regexp_full_match({source}, '[0-9]{{17}}[0-9X]') then {source} "
             f"else nullif({identity.normalised_id(source)}, '') end"
         )
-    return f"nullif(trim({source}, ' \t\r\n\u3000'), '')"
+    return f"nullif(trim({source}, '{BLANKS}'), '')"
 
 
 def _supplied(column: Column) -> str:
@@ -288,15 +293,20 @@ def _typed(column: Column, codes: Codes) -> str:
             f"else try_cast({digits} as {column.duckdb_type}) end"
         )
     if column.type in ("yuan", "number"):
+        # programs write `1e+05` when it is exact; a spreadsheet's `1.23E+05` has lost digits
+        grouped = "[+-]?([0-9]+|[0-9]{1,3}(,[0-9]{3})+)?([.][0-9]*)?"
+        digits = f"replace(regexp_extract({mended}, '^({grouped})$', 1), ',', '')"
         return (
-            f"coalesce(try_cast({name} as {column.duckdb_type}), "
-            f"try_cast(replace({mended}, ',', '') as {column.duckdb_type}))"
+            f"case when regexp_full_match({name}, '-?[0-9]+([.][0-9]+)?(e[+-]?[0-9]+)?') "
+            f"then try_cast({name} as {column.duckdb_type}) "
+            f"else try_cast({digits} as {column.duckdb_type}) end"
         )
     if column.type == "date":
         return _date(name, mended)
     if column.type == "month":
         digits = (
-            f"try_strptime(regexp_extract({mended}, '^([0-9]{{4}}[-/.年]?[0-9]{{1,2}})月?$', 1), "
+            f"try_strptime(regexp_extract({mended}, "
+            "'^([0-9]{6}|[0-9]{4}[-/.年][0-9]{1,2})月?$', 1), "
             "['%Y%m', '%Y-%m', '%Y/%m', '%Y.%m', '%Y年%m'])"
         )
         return f"date_trunc('month', coalesce({digits}::date, {_date(name, mended)}))::date"
@@ -306,7 +316,13 @@ def _typed(column: Column, codes: Codes) -> str:
 
 
 def _date(name: str, mended: str) -> str:
-    formats = ["%Y-%m-%d", "%Y/%m/%d", "%Y%m%d", "%Y年%m月%d日", "%Y.%m.%d", "%Y-%m-%d %H:%M:%S"]
+    """Whole dates, a time of day after them left out; a mere cast takes `epoch` for one."""
+    formats = ["%Y-%m-%d", "%Y/%m/%d", "%Y%m%d", "%Y年%m月%d日", "%Y.%m.%d"]
     listed = ", ".join(literal(entry) for entry in formats)
-    parsed = f"coalesce(try_cast({name} as date), try_strptime({mended}, [{listed}])::date)"
+    shape = "([0-9]{8}|[0-9]{4}[-/.年][0-9]{1,2}[-/.月][0-9]{1,2}日?)([ T][0-9:.]+)?"
+    parsed = (
+        f"case when regexp_full_match({name}, '[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}') "
+        f"then try_cast({name} as date) "
+        f"else try_strptime(regexp_extract({mended}, '^{shape}$', 1), [{listed}])::date end"
+    )
     return f"case when year({parsed}) between {EARLIEST_YEAR} and {LATEST_YEAR} then {parsed} end"

@@ -137,8 +137,8 @@ def _encoding(path: Path) -> str:
 def _is_mostly_utf8(path: Path, end: int) -> bool:
     """Whether the bytes before `end` hold Chinese text in UTF-8.
 
-    Then the file is UTF-8 and damaged. GB18030 text has such bytes by the rarest chance, and reading
-    the file as GB18030 would turn the rest into other characters without an error.
+    Then the file is UTF-8 and damaged. GB18030 text has such bytes by the rarest chance, and read
+    as GB18030 the file would come out as other characters without an error.
     """
     with path.open("rb") as stream:
         text = stream.read(min(end, BLOCK_BYTES)).decode("utf-8", errors="ignore")
@@ -277,15 +277,15 @@ def _quoted_batch(
     # one empty line more than there are: a quotation mark that is still open swallows it
     reader = csv.reader(chain(_lines(text), ["\n"]), delimiter=delimiter)
     row: list[str] = []
-    line = 0
+    last_line = 0
     for number, row in enumerate(reader, start=first_row):
-        if reader.line_num - line > MOST_LINES_OF_A_ROW:
+        lines, last_line = reader.line_num - last_line, reader.line_num
+        if lines > MOST_LINES_OF_A_ROW:
             raise UnreadableFile(
                 f"a quotation mark opened in row {number} is not closed there: more than "
                 f"{MOST_LINES_OF_A_ROW} lines run together; mend that row and send it again"
             )
-        line = reader.line_num
-        if len(row) == width and not _runs_together(row, delimiter):
+        if len(row) == width and not (lines > 1 and _runs_together(row, delimiter)):
             rows.append(row)
         elif not row:
             rows.append([""] * width)
@@ -301,8 +301,7 @@ def _quoted_batch(
 
 def _runs_together(row: Sequence[str], delimiter: str) -> bool:
     """Whether a stray quotation mark has made one cell of what lies between two rows."""
-    between = len(row) - 1
-    return any("\n" in cell and cell.count(delimiter) >= between > 0 for cell in row)
+    return any(cell.count(delimiter) >= len(row) - 1 for cell in row)
 
 
 def _one_batch(table: pa.Table) -> pa.RecordBatch:
@@ -358,7 +357,7 @@ class _Writer:
         self._malformed: list[MalformedRow] = []
 
     def write(self, batch: pa.RecordBatch, malformed: Sequence[MalformedRow]) -> None:
-        """Append the rows of a block; `malformed` are those of the block that are not in `batch`."""
+        """Append the rows of a block; `malformed` are those of its rows that `batch` lacks."""
         count = batch.num_rows + len(malformed)
         numbers = np.arange(self.next_row, self.next_row + count)
         numbers = numbers[~np.isin(numbers, [row.row_number for row in malformed])]
@@ -430,7 +429,7 @@ def _read_workbook(path: Path, score: Score, destination: Path) -> Reading:
 
 
 def _cell_text(cell: object) -> str:
-    """A cell as the spreadsheet would show it; a number too long to be exact, in scientific form."""
+    """A cell as the spreadsheet shows it; a number too long to be exact, in scientific form."""
     if isinstance(cell, str):
         return cell
     if isinstance(cell, bool):

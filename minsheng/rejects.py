@@ -19,8 +19,11 @@ REASONS = {
     MALFORMED_RULE: "该行的单元格数与表头不符，请检查逗号和引号",
     REPEATED_KEY_RULE: "同一文件内主键重复，保留第一行",
 }
+REFUSED_FILE = "refused.parquet"
 WORKBOOK_ROWS = 100_000
 """Refused rows that a workbook lists at the most; all of them stand in `refused.parquet`."""
+WORKBOOK_CHARACTERS = 200
+"""Of a value that a workbook shows; a spreadsheet's cell does not hold more than 32767."""
 WORKBOOK_COLUMNS = ("行号", "列", "原值（已脱敏）", "规则", "原因")
 
 
@@ -44,30 +47,43 @@ def malformed_count(folder: Path) -> int:
 def write(rejects: Path, delivery: Path, source: Contract, receipt: Receipt) -> None:
     """Write the workbook of refused rows, or the letter about a file that was refused whole.
 
-    `delivery` is the delivery's folder in the lake; `refused.parquet` is put there.
+    `delivery` is the delivery's folder; `refused.parquet` is put there. What an earlier judgement
+    of the same delivery wrote is replaced.
     """
-    if receipt.status == "taken" and not receipt.rows_refused:
-        return
     folder = rejects / receipt.department
-    folder.mkdir(parents=True, exist_ok=True, mode=RESTRICTED_FOLDER_MODE)
     stem = "-".join(
         part
         for part in (receipt.dataset, receipt.sender, receipt.period, receipt.delivery_id)
         if part
     )
+    letter, workbook = folder / f"{stem}.txt", folder / f"{stem}.xlsx"
+    for path in (letter, workbook, delivery / REFUSED_FILE):
+        path.unlink(missing_ok=True)
+    if receipt.status == "taken" and not receipt.rows_refused:
+        return
+    folder.mkdir(parents=True, exist_ok=True, mode=RESTRICTED_FOLDER_MODE)
     if receipt.status == "refused":
-        letter = (
+        letter.write_text(
             f"{receipt.message}\n\n文件 {receipt.file_name} 整件退回，未采用其中任何一行。"
-            f"\nThe file was refused whole; the last good delivery stays in force.\n"
+            f"\nThe file was refused whole; the last good delivery stays in force.\n",
+            encoding="utf-8",
         )
-        (folder / f"{stem}.txt").write_text(letter, encoding="utf-8")
         return
     refused = refused_cells(delivery, source, receipt)
-    refused.write_parquet(delivery / "refused.parquet")
-    with xlsxwriter.Workbook(folder / f"{stem}.xlsx", {"in_memory": True}) as workbook:
+    refused.write_parquet(delivery / REFUSED_FILE)
+    _write_workbook(workbook, refused)
+
+
+def _write_workbook(path: Path, refused: pl.DataFrame) -> None:
+    """A delivered text is text: not a formula that the reader's program would run, not a link."""
+    options = {"in_memory": True, "strings_to_formulas": False, "strings_to_urls": False}
+    shown = refused.head(WORKBOOK_ROWS).with_columns(
+        pl.col("value").str.slice(0, WORKBOOK_CHARACTERS)
+    )
+    with xlsxwriter.Workbook(path, options) as workbook:
         sheet = workbook.add_worksheet("退回")
         sheet.write_row(0, 0, WORKBOOK_COLUMNS, workbook.add_format({"bold": True}))
-        for place, line in enumerate(refused.head(WORKBOOK_ROWS).iter_rows(), start=1):
+        for place, line in enumerate(shown.iter_rows(), start=1):
             sheet.write_row(place, 0, line)
         sheet.autofit()
 

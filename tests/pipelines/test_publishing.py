@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from datetime import date
 from pathlib import Path
 
 import duckdb
@@ -15,6 +16,7 @@ import pytest
 
 from assets.warehouse_resource import LOCK_FILE
 from minsheng.contracts import load_contracts
+from minsheng.lake import DeliveryError
 from minsheng.release import AuditFailure, current, rollback, versions
 from minsheng.settings import load_settings
 from pipelines.refresh import refresh
@@ -141,25 +143,26 @@ def test_a_failed_critical_check_keeps_the_last_good_version(own_home: Home) -> 
     before = current(own_home.settings)
     contract = load_contracts(own_home.settings)["risk.household_signal"]
     assert any(c.name == "every_signal_has_a_threshold_in_force" for c in contract.checks)
-    # nobody has decided thresholds for 2035: the build describes it and must not be published
-    outcome = refresh(own_home.settings, as_of=_month("2029-12-01"))
+    # the plan begins in 2018: nobody has decided thresholds for 2017
+    outcome = refresh(own_home.settings, as_of=date(2017, 12, 1))
     assert outcome.state == "failed"
     assert "every_signal_has_a_threshold_in_force" in outcome.message
     assert current(own_home.settings) == before
 
 
-def _month(text: str):  # type: ignore[no-untyped-def]  # a date, for one call
-    from datetime import date
-
-    return date.fromisoformat(text)
+def test_a_month_that_nothing_delivered_covers_is_refused(own_home: Home) -> None:
+    before = current(own_home.settings)
+    with pytest.raises(DeliveryError, match="2029-12; the latest month is 2022-12"):
+        refresh(own_home.settings, as_of=date(2029, 12, 1))
+    assert current(own_home.settings) == before
 
 
 def test_as_it_was_known_on_an_earlier_day(own_home: Home) -> None:
-    outcome = refresh(own_home.settings, known_on=_month("2020-12-31"))
+    outcome = refresh(own_home.settings, known_on=date(2020, 12, 31))
     assert outcome.state == "published", outcome.message
-    assert own_home.rows("select max(delivered_at)::date <= date '2020-12-31' from meta.delivery") == [
-        (True,)
-    ]
+    assert own_home.rows(
+        "select max(delivered_at)::date <= date '2020-12-31' from meta.delivery"
+    ) == [(True,)]
     [(month,)] = own_home.rows("select as_of_month from meta.build")
     assert str(month) == "2020-11-01"
 
@@ -221,9 +224,9 @@ def test_the_published_file_holds_no_name_and_no_number(clean: Home) -> None:
 def test_comments_and_parquet_metadata_say_what_the_contract_says(clean: Home) -> None:
     contracts = load_contracts(clean.settings)
     contract = contracts["indicators.income_growth"]
-    assert clean.rows(
-        "select comment from duckdb_tables() where table_name = 'income_growth'"
-    ) == [(contract.comment,)]
+    assert clean.rows("select comment from duckdb_tables() where table_name = 'income_growth'") == [
+        (contract.comment,)
+    ]
     uncommented = clean.rows(
         "select schema_name, table_name, column_name from duckdb_columns() "
         "where not internal and (comment is null or comment = '')"

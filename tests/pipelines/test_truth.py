@@ -118,8 +118,10 @@ def test_the_list_below_9600_is_the_truth_s(clean: Home) -> None:
 
 def test_every_clean_record_of_a_member_finds_its_household(clean: Home) -> None:
     published = dict(
-        clean.rows("select source, sum(record_count) from linked.link_coverage "
-                   "where outcome = 'on_roll' group by source")
+        clean.rows(
+            "select source, sum(record_count) from linked.link_coverage "
+            "where outcome = 'on_roll' group by source"
+        )
     )
     true = dict(
         clean.rows(
@@ -171,7 +173,8 @@ def test_exactly_the_rows_that_must_be_refused_are_refused(dirty: Home) -> None:
             and delivery.sender is not distinct from record.sender
             and delivery.delivery_status = 'effective'
         left join (
-            select row_number, regexp_extract(filename, '([0-9a-f]{{16}})/refused', 1) as delivery_id
+            select row_number,
+                regexp_extract(filename, '([0-9a-f]{{16}})/refused', 1) as delivery_id
             from read_parquet('{dirty.settings.lake}/*/*/*/refused.parquet', filename = true)
         ) as refused
             on refused.delivery_id = delivery.delivery_id

@@ -1,0 +1,143 @@
+"""The contract is written once: everything that knows of tables and columns agrees with it."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from assets import table_names
+from minsheng.build import Project
+from minsheng.contracts import DUCKDB_TYPES, Contract, ContractError, load_contracts
+from minsheng.dictionary import TARGET, dictionary
+from minsheng.models import load_models
+from minsheng.settings import Settings, load_settings
+
+CHINESE = re.compile(r"[\u4e00-\u9fff]")
+
+
+@pytest.fixture(scope="module")
+def contracts() -> dict[str, Contract]:
+    return load_contracts(load_settings(deployment="demo"))
+
+
+def deployment(folder: Path, **files: str) -> Settings:
+    """A deployment in `folder` with the demo's settings and the given contract files."""
+    demo = load_settings(deployment="demo").deployment / "settings.yaml"
+    (folder / "settings.yaml").write_text(demo.read_text(encoding="utf-8"), encoding="utf-8")
+    for name, text in files.items():
+        path = folder / "expectations" / name.replace("__in__", "/")
+        path = path.with_suffix(".yaml")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    return load_settings(folder / "home", str(folder))
+
+
+def test_every_table_has_a_contract_and_every_contract_a_table(
+    contracts: dict[str, Contract],
+) -> None:
+    made_at_the_end = {"quality.check_result", "meta.table_digest"}
+    assert table_names() | made_at_the_end == set(contracts)
+
+
+def test_every_model_has_a_contract(contracts: dict[str, Contract]) -> None:
+    models = load_models(load_settings(deployment="demo").root)
+    assert set(models) <= set(contracts)
+    assert {
+        name for name in contracts if name.split(".")[0] in ("linked", "indicators", "risk")
+    } == set(models)
+
+
+def test_every_column_has_a_chinese_label_and_an_english_one(
+    contracts: dict[str, Contract],
+) -> None:
+    faults = [
+        f"{contract.name}.{column.name}"
+        for contract in contracts.values()
+        for column in contract.columns
+        if not CHINESE.search(column.label_zh)
+        or CHINESE.search(column.label_en)
+        or not column.meaning
+    ]
+    assert faults == []
+
+
+def test_every_table_says_its_grain_and_a_key_of_its_own_columns(
+    contracts: dict[str, Contract],
+) -> None:
+    for contract in contracts.values():
+        assert contract.grain.startswith("one row"), contract.name
+        assert CHINESE.search(contract.description_zh), contract.name
+        assert set(contract.key) <= {column.name for column in contract.columns}
+
+
+def test_nothing_from_linked_on_promises_a_direct_identifier(
+    contracts: dict[str, Contract],
+) -> None:
+    direct = [
+        f"{contract.name}.{column.name}"
+        for contract in contracts.values()
+        if contract.layer not in ("raw", "staged", "vault")
+        for column in contract.columns
+        if column.sensitivity == "direct"
+    ]
+    assert direct == []
+
+
+def test_the_data_dictionary_is_what_the_contracts_say(contracts: dict[str, Contract]) -> None:
+    path = load_settings(deployment="demo").root / TARGET
+    assert path.read_text(encoding="utf-8") == dictionary(contracts), "run `make dictionary`"
+
+
+def test_every_critical_rule_of_a_source_says_why_in_chinese(
+    contracts: dict[str, Contract],
+) -> None:
+    for contract in contracts.values():
+        for rule in (*contract.rules, *contract.checks):
+            assert CHINESE.search(rule.why), (contract.name, rule.name)
+
+
+def test_a_column_nobody_described_is_an_error(tmp_path: Path) -> None:
+    settings = deployment(
+        tmp_path,
+        staged__in__education__student_aid="description_zh: 测\ndescription_en: x\n"
+        "grain: one row\nkey: [nobody]\ncolumns:\n  nobody: {}\n",
+    )
+    with pytest.raises(ContractError, match=r"'nobody' is not in expectations/columns\.yaml"):
+        load_contracts(settings)
+
+
+def test_a_word_a_contract_does_not_know_is_an_error(tmp_path: Path) -> None:
+    settings = deployment(
+        tmp_path,
+        staged__in__agriculture__household_roll="columns:\n  person_name: {require: true}\n",
+    )
+    with pytest.raises(ContractError, match="require"):
+        load_contracts(settings)
+
+
+def test_an_overlay_changes_what_it_names_and_keeps_the_rest(tmp_path: Path) -> None:
+    settings = deployment(
+        tmp_path,
+        staged__in__agriculture__household_roll="columns:\n  phone: null\n"
+        "  person_name: {headers: [名字]}\n",
+    )
+    base = load_contracts(load_settings(deployment="demo"))["staged.agriculture__household_roll"]
+    mine = load_contracts(settings)["staged.agriculture__household_roll"]
+    assert mine.column("person_name").headers == ("名字",)
+    assert mine.column("person_name").required
+    assert {c.name for c in base.columns} - {c.name for c in mine.columns} == {"phone"}
+    assert mine.hash != base.hash
+
+
+def test_an_enabled_dataset_without_a_contract_is_an_error(tmp_path: Path) -> None:
+    settings = deployment(tmp_path)
+    text = (tmp_path / "settings.yaml").read_text(encoding="utf-8")
+    (tmp_path / "settings.yaml").write_text(f"{text}datasets: [nobody__nothing]\n")
+    changed = load_settings(settings.home, str(tmp_path))
+    with pytest.raises(ContractError, match="nobody__nothing"):
+        _ = Project(changed).sources
+
+
+def test_every_type_has_one_duckdb_type(contracts: dict[str, Contract]) -> None:
+    used = {column.type for contract in contracts.values() for column in contract.columns}
+    assert used <= set(DUCKDB_TYPES)

@@ -1,0 +1,118 @@
+"""What the documents tell a reader to do, done."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from minsheng.settings import PROJECT_ROOT
+
+BIN = Path(sys.executable).parent
+SHELL_BLOCK = re.compile(r"```sh\n(.*?)```", re.DOTALL)
+YAML_BLOCK = re.compile(r"```yaml\n(.*?)```", re.DOTALL)
+
+
+def commands(document: str) -> list[str]:
+    text = (PROJECT_ROOT / document).read_text(encoding="utf-8")
+    return [
+        line.strip()
+        for block in SHELL_BLOCK.findall(text)
+        for line in block.splitlines()
+        if line.strip()
+    ]
+
+
+def run(command: list[str], home: Path, **more: str) -> str:
+    environment = {**os.environ, "MINSHENG_HOME": str(home), **more}
+    environment.pop("DAGSTER_HOME", None)
+    finished = subprocess.run(
+        command, cwd=PROJECT_ROOT, env=environment, capture_output=True, text=True, check=False
+    )
+    assert finished.returncode == 0, finished.stdout + finished.stderr
+    return finished.stdout
+
+
+def test_both_readmes_give_the_same_commands() -> None:
+    assert commands("README.md") == commands("README.zh-CN.md")
+
+
+def test_the_commands_of_the_readme_run(tmp_path: Path) -> None:
+    """As a newcomer would, except that .venv is there and the tests are not run by themselves."""
+    printed = {}
+    for command in commands("README.md"):
+        words = command.split()
+        if words == ["make", "test"]:
+            dry = run(["make", "-n", "-o", ".venv/.ready", "test"], tmp_path)
+            assert dry.strip().endswith("python -m pytest")
+        elif words[0] == "make":
+            printed[command] = run([*words, "-o", ".venv/.ready"], tmp_path)
+        else:
+            assert words[0].startswith(".venv/bin/")
+            program = BIN / words[0].removeprefix(".venv/bin/")
+            printed[command] = run([str(program), *words[1:]], tmp_path)
+    assert "published 2" in printed["make demo"]
+    assert str(tmp_path / "published" / "current" / "minsheng.duckdb") in printed["make demo"]
+    assert "agriculture/household_roll" in printed[".venv/bin/minsheng status"]
+    assert "nothing new" in printed[".venv/bin/minsheng refresh"]
+    assert "依据" in printed[".venv/bin/python examples/first_look.py"]
+
+
+def test_a_tenth_source_is_added_as_contributing_says(tmp_path: Path) -> None:
+    columns, contract = YAML_BLOCK.findall(
+        (PROJECT_ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    )[:2]
+    expectations = tmp_path / "place" / "expectations"
+    (expectations / "staged").mkdir(parents=True)
+    (expectations / "columns.yaml").write_text(columns, encoding="utf-8")
+    path = expectations / "staged" / "education__student_aid.yaml"
+    path.write_text(contract, encoding="utf-8")
+    demo = PROJECT_ROOT / "deployments" / "demo" / "settings.yaml"
+    (tmp_path / "place" / "settings.yaml").write_text(demo.read_text(encoding="utf-8"))
+    inbox = tmp_path / "home" / "inbox" / "education" / "student_aid"
+    inbox.mkdir(parents=True)
+    (inbox / "2022-06.csv").write_text(
+        "学生姓名,身份证号,资助金额\n甲乙,330399201001010018,500\n丙丁,330399201101010025,-1\n"
+        "戊己,330399201201010031,250.50\n",
+        encoding="utf-8",
+    )
+    home = tmp_path / "home"
+    place = {"MINSHENG_DEPLOYMENT": str(tmp_path / "place")}
+    run([str(BIN / "minsheng"), "refresh"], home, **place)
+    assert "education/student_aid" in run([str(BIN / "minsheng"), "status"], home, **place)
+    with duckdb.connect(
+        str(home / "published" / "current" / "minsheng.duckdb"), read_only=True
+    ) as connection:
+        [delivery] = connection.execute(
+            "select rows_received, rows_accepted, rows_refused from meta.delivery"
+        ).fetchall()
+        [(linked,)] = connection.execute(
+            "select sum(record_count) from linked.link_coverage "
+            "where source = 'education__student_aid'"
+        ).fetchall()
+        failed = connection.execute(
+            "select check_name, failing_rows from quality.check_result "
+            "where table_name = 'raw.education__student_aid' and not passed order by all"
+        ).fetchall()
+    assert delivery == (3, 2, 1)
+    assert linked == 2
+    assert failed == [("aid_is_whole_yuan", 1), ("aid_yuan_is_not_too_small", 1)]
+    assert list((home / "rejects" / "education").glob("*.xlsx"))
+
+
+@pytest.mark.parametrize("document", ["README.md", "CONTRIBUTING.md", "docs/decisions/README.md"])
+def test_links_lead_somewhere(document: str) -> None:
+    path = PROJECT_ROOT / document
+    for target in re.findall(r"\]\(([^)#]+)\)", path.read_text(encoding="utf-8")):
+        if "://" not in target:
+            assert (path.parent / target).exists(), target
+
+
+def test_the_constraints_pin_every_version_and_name_no_host() -> None:
+    lines = (PROJECT_ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
+    assert len(lines) > 100
+    for line in lines:
+        assert re.fullmatch(r"[A-Za-z0-9._-]+==[A-Za-z0-9.+!]+", line), line
