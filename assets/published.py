@@ -26,10 +26,7 @@ def release_asset(tables: Sequence[dg.AssetKey]) -> dg.AssetsDefinition:
         context: dg.AssetExecutionContext, warehouse: WarehouseResource
     ) -> dg.MaterializeResult:  # type: ignore[type-arg]  # no value is passed on
         build = warehouse.build
-        selected = frozenset(
-            ".".join(each.path) for each in context.job_def.asset_layer.selected_asset_keys
-        )
-        opened = build.open(selected, frozenset(".".join(key.path) for key in tables))
+        opened = build.open(context, [".".join(key.path) for key in tables])
         version = publish_build(opened, build.project, build.run_id, build.close)
         return dg.MaterializeResult(
             metadata={

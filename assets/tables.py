@@ -5,16 +5,21 @@ from collections.abc import Callable, Sequence
 import dagster as dg
 
 from assets.warehouse_resource import Build, WarehouseResource
-from minsheng.build import check, record_digest
+from minsheng.build import Project, check, record_digest
 from minsheng.checks import CheckResult
 from minsheng.contracts import Contract
 from minsheng.warehouse import Warehouse
 
 CONTRACT_CHECK = "contract"
 SHOWN_FAILURES = 20
+DEFAULT_OWNER = "statistics"
 
-Maker = Callable[[Warehouse, Build], dict[str, object]]
-"""Makes the table and returns metadata to show beside its rows; `row_count` is required."""
+Metadata = dict[str, object]
+Make = Callable[[Warehouse, Build], Metadata]
+"""Makes the table; returns metadata to show, of which `dagster/row_count` is required."""
+
+TableNames = Callable[[], frozenset[str]]
+"""Names of all tables that a whole build makes, asked for when a run begins."""
 
 
 def asset_key(name: str) -> dg.AssetKey:
@@ -23,28 +28,30 @@ def asset_key(name: str) -> dg.AssetKey:
 
 
 def table_asset(
+    project: Project,
     contract: Contract,
-    make: Maker,
+    everything: TableNames,
+    make: Make,
     *,
-    reads: Sequence[str],
-    code_version: str,
-    kinds: set[str],
-    everything: Callable[[], frozenset[str]],
+    kinds: Sequence[str],
+    code_version: str = "",
     description: str = "",
-    lineage: Callable[[], dg.TableColumnLineage | None] = lambda: None,
-    owner: str = "team:statistics",
 ) -> dg.AssetsDefinition:
-    """The asset of one table; its blocking check holds the table to the contract."""
+    """The asset of one table; its blocking check holds the table to the contract.
+
+    What it depends on is what its SQL reads; owner, columns and comment come from the contract.
+    """
     key = asset_key(contract.name)
+    owner = contract.delivery.department if contract.delivery else DEFAULT_OWNER
 
     @dg.asset(
         key=key,
-        deps=[asset_key(name) for name in reads],
+        deps=[asset_key(name) for name in project.reads[contract.name]],
         group_name=contract.layer,
         description=f"{description or contract.grain}\n\n{contract.comment}",
-        code_version=code_version,
-        kinds=kinds,
-        owners=[owner],
+        code_version=f"{contract.hash[:16]}{code_version}",
+        kinds={"duckdb", *kinds},
+        owners=[f"team:{owner}"],
         metadata={
             "dagster/column_schema": column_schema(contract),
             "dagster/table_name": contract.name,
@@ -62,18 +69,11 @@ def table_asset(
         context: dg.AssetExecutionContext, warehouse: WarehouseResource
     ) -> dg.MaterializeResult:  # type: ignore[type-arg]  # no value is passed on
         build = warehouse.build
-        selected = frozenset(
-            ".".join(each.path) for each in context.job_def.asset_layer.selected_asset_keys
-        )
-        opened = build.open(selected, everything())
-        made = make(opened, build)
+        opened = build.open(context, everything())
+        metadata = make(opened, build)
         results = check(opened, build.project, contract)
         digest = record_digest(opened, build.project, contract, build.run_id)
         build.table_is_made(contract.name)
-        metadata: dict[str, object] = {"dagster/row_count": made.pop("row_count"), **made}
-        found = lineage()
-        if found is not None:
-            metadata["dagster/column_lineage"] = found
         return dg.MaterializeResult(
             metadata=metadata,  # type: ignore[arg-type]  # Dagster takes plain values
             data_version=dg.DataVersion(digest),
@@ -81,6 +81,11 @@ def table_asset(
         )
 
     return make_table
+
+
+def row_count(rows: int) -> Metadata:
+    """The metadata of a table that has nothing else to say."""
+    return {"dagster/row_count": rows}
 
 
 def column_schema(contract: Contract) -> dg.TableSchema:

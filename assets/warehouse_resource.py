@@ -2,7 +2,7 @@
 
 import fcntl
 import shutil
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import date, datetime
 from functools import cached_property
@@ -54,11 +54,12 @@ class Build:
         """The declared inputs; ask after the deliveries are in the lake."""
         return gather_inputs(self.project)
 
-    def open(self, selected: frozenset[str], everything: frozenset[str]) -> Warehouse:
-        """The open warehouse of a run that makes `selected` out of `everything`."""
+    def open(self, context: dg.AssetExecutionContext, everything: Collection[str]) -> Warehouse:
+        """The open warehouse; the run is whole if it has selected `everything` there is."""
         if self._warehouse is None:
-            self.is_whole = everything <= selected
-            self._selected = selected
+            selection = context.job_def.asset_layer.selected_asset_keys
+            self._selected = frozenset(".".join(key.path) for key in selection)
+            self.is_whole = self._selected.issuperset(everything)
             self._prepare_folder()
             self._warehouse = self._stack.enter_context(open_warehouse(self.settings, self.folder))
         return self._warehouse
@@ -110,9 +111,7 @@ class WarehouseResource(dg.ConfigurableResource):  # type: ignore[type-arg]  # n
 
     @contextmanager
     def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator["WarehouseResource"]:
-        settings = load_settings(
-            Path(self.home) if self.home else None, self.deployment or None
-        )
+        settings = load_settings(Path(self.home) if self.home else None, self.deployment or None)
         project = Project(
             settings,
             known_on=date.fromisoformat(self.known_on) if self.known_on else None,

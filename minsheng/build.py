@@ -74,6 +74,11 @@ class Project:
     def secret(self) -> bytes:
         return pseudonyms.load_secret(self.settings.vault)
 
+    @cached_property
+    def reads(self) -> dict[str, tuple[str, ...]]:
+        """What each table is made from or checked against, by name."""
+        return table_reads(self)
+
     def is_enabled(self, source: Contract) -> bool:
         return source in self.sources
 
@@ -317,10 +322,9 @@ def _tables_checked_against(contract: Contract) -> set[str]:
 
 def downstream(project: Project, remade: str, selected: Collection[str]) -> tuple[str, ...]:
     """Tables that read `remade`, directly or not, and are not `selected` themselves."""
-    reads = table_reads(project)
     touched = {remade}
     while True:
-        more = {name for name, above in reads.items() if touched.intersection(above)} - touched
+        more = {name for name, above in project.reads.items() if touched.intersection(above)} - touched
         if not more:
             return tuple(sorted(touched - set(selected) - {remade}))
         touched |= more

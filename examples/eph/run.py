@@ -1,7 +1,7 @@
 """Run real survey rounds through the whole flow: `python examples/eph/run.py FOLDER_WITH_ROUNDS`.
 
-The rounds are the household files of the EPH as INDEC publishes them (`usu_hogar_tQYY.txt`, plain or
-gzipped). They go into the inbox of a deployment and through the same refresh as any county's files.
+The rounds are the household files of the EPH as INDEC publishes them (`usu_hogar_tQYY.txt`, plain
+or gzipped). They go into the inbox of a deployment and through the refresh that any county runs.
 """
 
 import argparse
