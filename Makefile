@@ -23,7 +23,7 @@ check: $(READY)
 
 ui: $(READY)
 	mkdir -p "$(DAGSTER_HOME)" && cp -n dagster.yaml "$(DAGSTER_HOME)/"
-	DAGSTER_HOME="$(DAGSTER_HOME)" $(BIN)/dg dev
+	DAGSTER_HOME="$(DAGSTER_HOME)" VIRTUAL_ENV="$(CURDIR)/$(VENV)" $(BIN)/dg dev
 
 bench: $(READY)
 	$(BIN)/python benchmarks/refresh.py --households 100000

@@ -23,6 +23,7 @@ from minsheng.warehouse import (
     RECEIVED_SCHEMA,
     Warehouse,
     qualified,
+    quick_digest,
     table_digest,
     table_exists,
     write_rows,
@@ -170,30 +171,39 @@ def ingest_source(project: Project, source: Contract, now: datetime) -> ingest.I
 
 
 def make_raw(warehouse: Warehouse, project: Project, source: Contract) -> int:
-    """Make `raw.<source>`, the rows of the effective deliveries as text, and return their number.
+    """Make `raw.<source>`, the rows of the deliveries in force as text; return the rows received.
 
     Beside it `received.<source>` has the same rows typed, with what each was refused for.
     """
     receipts = [
         ingest.ensure_typed(project.settings, source, project.codes, receipt)
-        for receipt in gather_inputs(project).effective
-        if receipt.table == source.table
+        for receipt in _in_force(project, source)
     ]
     raw = project.contracts[f"raw.{source.table}"]
     folders = [lake.delivery_folder(project.settings.lake, receipt) for receipt in receipts]
     version_of_rows = ingest.typed_version(source, project.codes)
     typed = [ingest.typed_path(folder, version_of_rows) for folder in folders]
     write_view(warehouse, source, RECEIVED_SCHEMA, _received_select(source, typed))
-    return write_view(warehouse, raw, "raw", _raw_select(raw, source, receipts, folders))
+    write_view(warehouse, raw, "raw", _raw_select(raw, source, receipts, folders))
+    return sum(receipt.rows_received for receipt in receipts)
+
+
+def _in_force(project: Project, source: Contract) -> tuple[Receipt, ...]:
+    """The deliveries of one dataset that count."""
+    if not project.is_enabled(source):
+        return ()
+    receipts = lake.read_receipts(project.settings.lake, source.table)
+    return lake.effective(receipts, project.known_on)
 
 
 def make_staged(warehouse: Warehouse, project: Project, source: Contract) -> int:
-    """Make `staged.<source>`: the accepted rows of the effective deliveries, typed."""
+    """Make `staged.<source>`, the accepted rows of the deliveries in force; return their number."""
     columns = ", ".join(column.name for column in source.columns)
     received = f"restricted.{RECEIVED_SCHEMA}.{parsing.quoted(source.table)}"
-    return write_view(
+    write_view(
         warehouse, source, "staged", f"select {columns} from {received} where refused_by is null"
     )
+    return sum(receipt.rows_accepted for receipt in _in_force(project, source))
 
 
 def make_meta(
@@ -238,20 +248,28 @@ def make_model(warehouse: Warehouse, project: Project, model: Model) -> int:
     return write_table(warehouse, project.contracts[model.name], model.sql)
 
 
-def record_digest(warehouse: Warehouse, project: Project, contract: Contract, run_id: str) -> str:
+def record_digest(
+    warehouse: Warehouse, project: Project, contract: Contract, run_id: str
+) -> str:
     """Note rows and digest of a table in `meta.table_digest`; return the digest.
 
     Until the build is published the table carries the run that made it, since the build's own id is
-    known only when every delivery is in. Restricted tables are digested and not noted.
+    known only when every delivery is in. Restricted tables are not noted, the note is published:
+    a source's version is its deliveries and its contract, that of the vault a quick hash.
     """
+    if contract.layer == "vault":
+        return quick_digest(warehouse, contract)
+    if contract.layer in RESTRICTED_LAYERS:
+        source = project.contracts[f"staged.{contract.table}"]
+        deliveries = [r.delivery_id for r in _in_force(project, source)]
+        return _hash(f"{deliveries} {ingest.typed_version(source, project.codes)}")
     row_count, digest = table_digest(warehouse, contract)
-    if contract.layer not in RESTRICTED_LAYERS:
-        _replace_rows(
-            warehouse,
-            project.contracts["meta.table_digest"],
-            f"schema_name = {literal(contract.layer)} and table_name = {literal(contract.table)}",
-            [(contract.layer, contract.table, row_count, digest, run_id, False)],
-        )
+    _replace_rows(
+        warehouse,
+        project.contracts["meta.table_digest"],
+        f"schema_name = {literal(contract.layer)} and table_name = {literal(contract.table)}",
+        [(contract.layer, contract.table, row_count, digest, run_id, False)],
+    )
     return digest
 
 

@@ -112,13 +112,12 @@ def write_rows(
         return write_table(warehouse, contract, f"select * from {name}")
 
 
-def write_view(warehouse: Warehouse, contract: Contract, schema: str, select: str) -> int:
-    """Make a view of the contract's name in `schema` and return its rows."""
+def write_view(warehouse: Warehouse, contract: Contract, schema: str, select: str) -> None:
+    """Make a view of the contract's name in `schema`."""
     name = f"{_catalog(schema)}.{schema}.{quoted(contract.table)}"
     warehouse.connection.execute(f"create or replace view {name} as {select}")
     if schema == contract.layer:
         _comment(warehouse.connection, "view", name, contract)
-    return int(str(warehouse.rows(f"select count(*) from {name}")[0][0]))
 
 
 def table_digest(warehouse: Warehouse, contract: Contract) -> tuple[int, str]:
@@ -132,6 +131,14 @@ def table_digest(warehouse: Warehouse, contract: Contract) -> tuple[int, str]:
     )
     count, total = rows[0]
     return int(str(count)), f"{int(str(total)):x}"
+
+
+def quick_digest(warehouse: Warehouse, contract: Contract) -> str:
+    """A digest that holds within one version of the engine, at a tenth of the cost."""
+    rows = warehouse.rows(
+        f"select coalesce(sum(hash(t)::hugeint), 0) from {qualified(contract)} as t"
+    )
+    return f"{int(str(rows[0][0])):x}"
 
 
 def table_exists(warehouse: Warehouse, contract: Contract) -> bool:

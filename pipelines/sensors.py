@@ -15,6 +15,7 @@ LOOK_EVERY_SECONDS = 60
     name="inbox",
     job=refresh,
     minimum_interval_seconds=LOOK_EVERY_SECONDS,
+    default_status=dg.DefaultSensorStatus.RUNNING,
     description="Starts a refresh when files have lain in the inbox unchanged for one look.",
 )
 def inbox(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
