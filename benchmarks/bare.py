@@ -63,7 +63,12 @@ class Dataset:
 
 
 MACROS = r"""
-create macro tidy(t) as nullif(trim(t, E' \t\r\n' || chr(12288)), '');
+-- most cells need no mending, and looking is cheaper than mending
+create macro has_blank(t) as
+    contains(t, ' ') or contains(t, '　') or contains(t, E'\t') or contains(t, E'\r')
+    or contains(t, E'\n');
+create macro tidy(t) as
+    nullif(case when has_blank(t) then trim(t, E' \t\r\n　') else t end, '');
 create macro half(t) as
     translate(t, '０１２３４５６７８９Ｘｘ－．，（）', '0123456789XX-.,()');
 create macro identity_number(t) as
@@ -84,13 +89,16 @@ create macro day(t) as plausible(coalesce(
     try_cast(t as date),
     cast(try_strptime(half(t), ['%Y-%m-%d', '%Y/%m/%d', '%Y%m%d', '%Y年%m月%d日', '%Y.%m.%d',
         '%Y-%m-%d %H:%M:%S']) as date)));
-create macro month_of(t) as cast(date_trunc('month', coalesce(
-    cast(try_strptime(
-        regexp_extract(half(t), '^([0-9]{4}[-/.年]?[0-9]{1,2})月?$', 1),
-        ['%Y%m', '%Y-%m', '%Y/%m', '%Y.%m', '%Y年%m']) as date),
-    day(t))) as date);
+create macro month_of(t) as
+    case when regexp_full_match(t, '[0-9]{4}-[0-9]{2}') then try_cast(t || '-01' as date)
+    else cast(date_trunc('month', coalesce(
+        cast(try_strptime(
+            regexp_extract(half(t), '^([0-9]{4}[-/.年]?[0-9]{1,2})月?$', 1),
+            ['%Y%m', '%Y-%m', '%Y/%m', '%Y.%m', '%Y年%m']) as date),
+        day(t))) as date) end;
 create macro name_key(t) as
-    regexp_replace(translate(t, '•・‧∙．･', '······'), '[\s　]', '', 'g');
+    case when regexp_matches(t, '[•・‧∙．･\s　]')
+    then regexp_replace(translate(t, '•・‧∙．･', '······'), '[\s　]', '', 'g') else t end;
 create macro identity_of(id_number, person_name) as
     coalesce(id_number, '') || '|' || name_key(person_name);
 
@@ -1394,9 +1402,7 @@ def read_and_judge(connection: duckdb.DuckDBPyConnection, folder: Path) -> None:
     )
 
 
-def read_dataset(
-    connection: duckdb.DuckDBPyConnection, dataset: Dataset, decoded: Path
-) -> None:
+def read_dataset(connection: duckdb.DuckDBPyConnection, dataset: Dataset, decoded: Path) -> None:
     """Fill `text.<dataset>`; files with the same header row are read by one statement.
 
     A cell too many or too few is told by a column more than the header has: it is null unless the
@@ -1565,7 +1571,9 @@ def make_models(connection: duckdb.DuckDBPyConnection) -> None:
                     for column, data_type in TYPES.get(name, {}).items()
                 )
                 replaced = f"replace ({typed})" if typed else ""
-                connection.execute(f"create table bare.{name} as select * {replaced} from ({select})")
+                connection.execute(
+                    f"create table bare.{name} as select * {replaced} from ({select})"
+                )
                 del waiting[name]
 
 

@@ -112,7 +112,7 @@ def ingest_dataset(
     shutil.rmtree(_workshop(settings, source), ignore_errors=True)
     if not waiting:
         return Ingested((), (), ())
-    known = lake.read_receipts(settings.lake)
+    known = lake.read_receipts(settings.lake, source.table)
 
     def take_all(arrivals: Sequence[Incoming]) -> Ingested:
         """Take the files of one sender and period, one after the other."""
@@ -140,7 +140,7 @@ def ingest_dataset(
                     continue
                 except WRITE_FAULTS as fault:
                     raise DeliveryError(
-                        f"{arrival.path}: cannot be taken into {settings.lake}: {fault}; "
+                        f"{arrival.path}: cannot be taken into {settings.home}: {fault}; "
                         "the file is still in the inbox; mend the disk and refresh again"
                     ) from fault
                 if receipt is None:

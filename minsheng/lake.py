@@ -104,10 +104,11 @@ def delivery_key(*parts: str | None) -> str:
     return hashlib.sha256("\n".join(part or "" for part in parts).encode()).hexdigest()[:16]
 
 
-def read_receipts(lake: Path) -> tuple[Receipt, ...]:
-    """Every receipt in the lake, in order of delivery; the order is total."""
+def read_receipts(lake: Path, table: str = "[!.]*__*") -> tuple[Receipt, ...]:
+    """Every receipt in the lake, or of one `department__dataset`, in a total order of delivery."""
     receipts = []
-    for path in lake.glob("[!.]*/*/*/receipt.json"):
+    department, _, dataset = table.partition("__")
+    for path in lake.glob(f"{department}/{dataset}/*/receipt.json"):
         values = json.loads(path.read_text(encoding="utf-8"))
         for name in ("headers", "unknown_columns", "absent_columns"):
             values[name] = tuple(values[name])

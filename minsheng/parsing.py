@@ -191,10 +191,10 @@ def typed_select(
     made = {*constants, "row_number", "record_identity"}
     own = [column for column in contract.columns if column.name not in made]
     typed = {column.name: _typed(column, codes) for column in own}
+    read = [name for name, expression in typed.items() if expression != name]
     unread = {
-        name: f"{name} is not null and {expression} is null"
-        for name, expression in typed.items()
-        if expression != name
+        name: f"{name} is null and nullif(trim({name}__text, '{BLANKS}'), '') is not null"
+        for name in read
     }
     broken = {
         rule.name: f"not coalesce({rule.expression}, true)"
@@ -203,13 +203,15 @@ def typed_select(
     }
     texts = [f"{_clean(column, sources.get(column.name))} as {column.name}" for column in own]
     supplied = [f"{_supplied(column)} as {column.name}" for column in own]
-    kernel = [f"{expression} as {name}" for name, expression in constants.items()]
+    decoded = [f"{expression} as {name}" for name, expression in typed.items()]
+    decoded += [f"{name} as {name}__text" for name in read]
+    decoded += [f"{expression} as {name}" for name, expression in constants.items()]
+    kept = [column.name for column in contract.columns if column.name in typed]
     if any(column.name == "record_identity" for column in contract.columns):
         joined = f"coalesce(id_number, '') || '|' || {identity.name_key('person_name')}"
-        kernel.append(f"{joined} as record_identity")
-        typed["record_identity"] = "record_identity"
-    kept = ", ".join((*typed, "row_number", *constants))
-    decoded = ", ".join(f"{typed[column.name]} as {column.name}" for column in own)
+        decoded.append(f"{joined} as record_identity")
+        kept.append("record_identity")
+    kept += ["row_number", *constants]
     return f"""
 with texts as (
     select __row_number as row_number, {", ".join(texts)}
@@ -220,16 +222,17 @@ supplied as (
     from texts
 ),
 typed as (
-    select
-        {decoded},
-        row_number, {", ".join(kernel)},
-        ',' || {_names_of(unread)} || ',' as unreadable
+    select row_number, {", ".join(decoded)}
     from supplied
+),
+judged as (
+    select {", ".join(kept)}, ',' || {_names_of(unread)} || ',' as unreadable
+    from typed
 )
 select
-    {kept}, unreadable,
+    {", ".join(kept)}, unreadable,
     {_names_of(broken)} as refused_by
-from typed
+from judged
 """
 
 
@@ -256,6 +259,11 @@ def _clean(column: Column, source: str | None) -> str:
             f"case when regexp_full_match({source}, '[0-9]{{17}}[0-9X]') then {source} "
             f"else nullif({identity.normalised_id(source)}, '') end"
         )
+    if column.type not in ("text", "name", "code", "flag") and not (
+        column.otherwise or column.default
+    ):
+        # trimming costs more than reading a number: left to what is not read at once
+        return f"nullif({source}, '')"
     return f"nullif(trim({source}, '{BLANKS}'), '')"
 
 
@@ -278,13 +286,14 @@ def _typed(column: Column, codes: Codes) -> str:
             raise ContractError(f"column {name}: no code list {column.codes!r} in policies/")
         listed = ", ".join(f"{literal(text)}: {literal(code)}" for text, code in words.items())
         return f"map {{{listed}}}[{name}]"
+    half_width = f"translate({name}, '{identity.FULL_WIDTH}', '{identity.HALF_WIDTH}')"
+    mended = f"trim({half_width}, '{BLANKS}')"
     if column.type == "area_code":
         return (
             f"case when regexp_full_match({name}, '[0-9]{{12}}') then {name} "
-            f"when regexp_full_match({name}, '([0-9]{{2}}){{1,3}}|[0-9]{{9}}') "
-            f"then rpad({name}, 12, '0') end"
+            f"when regexp_full_match({mended}, '([0-9]{{2}}){{1,3}}|[0-9]{{9}}|[0-9]{{12}}') "
+            f"then rpad({mended}, 12, '0') end"
         )
-    mended = f"translate({name}, '{identity.FULL_WIDTH}', '{identity.HALF_WIDTH}')"
     if column.type in ("integer", "year"):
         digits = f"regexp_extract({mended}, '^(-?[0-9]+)(\\.0*)?年?$', 1)"
         return (

@@ -43,15 +43,11 @@ class UnreadableFile(ValueError):
 
 @dataclass(frozen=True)
 class MalformedRow:
-    """A line that does not have as many cells as the header."""
+    """A row that does not have as many cells as the header; without text it is but delimiters."""
 
     row_number: int
     cells: int
     text: str
-
-    @property
-    def is_filled(self) -> bool:
-        return self.text.strip(" \t\u3000,;|") != ""
 
 
 @dataclass(frozen=True)
@@ -91,9 +87,13 @@ def read_rows(path: Path, score: Score, destination: Path) -> Reading:
 def _read_text(path: Path, score: Score, destination: Path) -> Reading:
     encoding = _encoding(path)
     blocks = _whole_lines(_decoded(path, encoding))
-    first = next(blocks, "")
+    start = ""
+    for block in blocks:
+        start += block
+        if start.count("\n") >= SAMPLE_LINES:
+            break
     try:
-        delimiter, header_index, cells, rest = _head(first, score)
+        delimiter, header_index, cells, rest = _head(start, score)
         headers = _distinct(cells)
         writer = _Writer(destination, headers, header_index + 1)
         try:
@@ -244,10 +244,12 @@ def _unquoted_batch(
 
     def keep(row: pa_csv.InvalidRow) -> str:
         number = first_row - 1 + row.number
-        malformed.append(MalformedRow(number, row.actual_columns, row.text))
+        text = row.text if row.text.replace(delimiter, "").strip() else ""
+        malformed.append(MalformedRow(number, row.actual_columns, text))
         return "skip"
 
-    data = text.encode()
+    # pyarrow drops one byte order mark, and that must not be a character of the text
+    data = codecs.BOM_UTF8 + text.encode()
     table = pa_csv.read_csv(
         pa.BufferReader(data),
         # one thread: only then does pyarrow tell the number of an invalid row
@@ -287,7 +289,7 @@ def _quoted_batch(
             )
         if len(row) == width and not (lines > 1 and _runs_together(row, delimiter)):
             rows.append(row)
-        elif not row:
+        elif not "".join(row).strip():
             rows.append([""] * width)
         else:
             malformed.append(MalformedRow(number, len(row), delimiter.join(row)))
@@ -362,7 +364,7 @@ class _Writer:
         numbers = np.arange(self.next_row, self.next_row + count)
         numbers = numbers[~np.isin(numbers, [row.row_number for row in malformed])]
         self.next_row += count
-        bad = [row for row in malformed if row.is_filled]
+        bad = [row for row in malformed if row.text]
         self._malformed += bad
         filled = _filled(batch)
         table = pa.RecordBatch.from_arrays(

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import polars as pl
+import pyarrow.parquet as pq
 import xlsxwriter
 
 from minsheng import parsing
@@ -30,13 +31,14 @@ WORKBOOK_COLUMNS = ("行号", "列", "原值（已脱敏）", "规则", "原因"
 def keep_malformed(folder: Path, rows: Sequence[MalformedRow]) -> None:
     """Keep the lines that are no rows beside the rows."""
     if rows:
-        pl.DataFrame(
+        frame = pl.DataFrame(
             {
                 "row_number": [row.row_number for row in rows],
                 "cells": [row.cells for row in rows],
                 "text": [row.text for row in rows],
             }
-        ).write_parquet(folder / MALFORMED_FILE)
+        )
+        _write_parquet(folder / MALFORMED_FILE, frame)
 
 
 def malformed_count(folder: Path) -> int:
@@ -70,8 +72,13 @@ def write(rejects: Path, delivery: Path, source: Contract, receipt: Receipt) -> 
         )
         return
     refused = refused_cells(delivery, source, receipt)
-    refused.write_parquet(delivery / REFUSED_FILE)
+    _write_parquet(delivery / REFUSED_FILE, refused)
     _write_workbook(workbook, refused)
+
+
+def _write_parquet(path: Path, frame: pl.DataFrame) -> None:
+    """By pyarrow, which says that a disk is full by an OSError."""
+    pq.write_table(frame.to_arrow(), path)
 
 
 def _write_workbook(path: Path, refused: pl.DataFrame) -> None:

@@ -263,32 +263,41 @@ payment as (
         last_payment.gap_months
     having count(*) >= last_payment.gap_months
 ),
+absence as (
+    select distinct measure_id, as_of_month, first_month
+    from fired
+),
+searched_delivery as (
+    select absence.measure_id, absence.first_month, effective.delivery_id
+    from absence
+    join effective
+        on (
+            absence.measure_id = 'unenrolled_child_count'
+            and effective.source = 'education__student_enrolment'
+            and effective.period = cast(year(absence.first_month) as varchar)
+        )
+        or (
+            absence.measure_id = 'uninsured_member_count'
+            and effective.source = 'health__insurance_enrolment'
+            and effective.period = cast(year(absence.first_month) as varchar)
+        )
+        or (
+            absence.measure_id = 'benefit_stopped_count'
+            and effective.source = 'civil_affairs__relief_payment'
+            and effective.period between strftime(absence.first_month, '%Y-%m')
+                and strftime(absence.as_of_month, '%Y-%m')
+        )
+),
 searched as (
     select
         fired.household_id,
         fired.signal_id,
         fired.as_of_month,
-        effective.delivery_id,
+        searched_delivery.delivery_id,
         cast(null as bigint) as row_number,
         'absent_from' as role
     from fired
-    join effective
-        on (
-            fired.measure_id = 'unenrolled_child_count'
-            and effective.source = 'education__student_enrolment'
-            and effective.period = cast(year(fired.first_month) as varchar)
-        )
-        or (
-            fired.measure_id = 'uninsured_member_count'
-            and effective.source = 'health__insurance_enrolment'
-            and effective.period = cast(year(fired.first_month) as varchar)
-        )
-        or (
-            fired.measure_id = 'benefit_stopped_count'
-            and effective.source = 'civil_affairs__relief_payment'
-            and effective.period between strftime(fired.first_month, '%Y-%m')
-                and strftime(fired.as_of_month, '%Y-%m')
-        )
+    join searched_delivery using (measure_id, first_month)
 ),
 labour as (
     select

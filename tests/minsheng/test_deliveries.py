@@ -1,0 +1,381 @@
+"""A delivery is stored once and for ever, with a receipt that accounts for every row."""
+
+import hashlib
+import shutil
+from dataclasses import replace
+from datetime import date
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from minsheng import ingest, lake
+from minsheng.build import make_raw
+from minsheng.contracts import Contract, Rule
+from minsheng.lake import Receipt
+from minsheng.warehouse import open_warehouse
+from tests.minsheng.desk import (
+    INCOME,
+    INCOME_HEADER,
+    LI,
+    NOW,
+    PAYMENT,
+    PAYMENT_HEADER,
+    ROLL,
+    VILLAGE,
+    WANG,
+    ZHANG,
+    Desk,
+    with_header,
+)
+
+FIRST = PAYMENT_HEADER + f"{ZHANG},张三,低保金,500\n"
+CORRECTED = PAYMENT_HEADER + f"{ZHANG},张三,低保金,510\n"
+
+
+def in_force(desk: Desk, known_on: date | None = None) -> list[str]:
+    """Names of the files that count."""
+    return [receipt.file_name for receipt in lake.effective(desk.receipts(), known_on)]
+
+
+def test_a_delivery_keeps_its_bytes_and_has_a_receipt(desk: Desk) -> None:
+    receipt = desk.take(PAYMENT, "温州/2022-06.csv", FIRST, day="2022-07-05")
+    assert receipt == desk.receipts()[0]
+    assert (receipt.department, receipt.dataset) == ("civil_affairs", "relief_payment")
+    assert (receipt.sender, receipt.period, receipt.status) == ("温州", "2022-06", "taken")
+    assert receipt.sha256 == hashlib.sha256(FIRST.encode()).hexdigest()
+    assert receipt.byte_count == len(FIRST.encode())
+    assert (receipt.rows_received, receipt.rows_accepted, receipt.rows_refused) == (1, 1, 0)
+    assert (desk.delivery(receipt) / "original" / "2022-06.csv").read_bytes() == FIRST.encode()
+    assert desk.waiting() == []
+
+
+def test_the_delivery_day_is_kept_apart_from_the_ingestion(desk: Desk) -> None:
+    receipt = desk.take(PAYMENT, "2022-06.csv", FIRST, day="2022-07-05")
+    assert receipt.delivered_at == "2022-07-05T12:00:00+08:00"
+    assert receipt.ingested_at == NOW.isoformat()
+
+
+def test_a_sidecar_says_when_and_for_which_period(desk: Desk) -> None:
+    said = "period: '2022-06'\ndelivered_at: 2022-07-03 10:30\nrows: 1\n"
+    receipt = desk.take(PAYMENT, "明细.csv", FIRST, day="2022-09-09", sidecar=said)
+    assert (receipt.period, receipt.delivered_at) == ("2022-06", "2022-07-03T10:30:00+08:00")
+    assert not list(desk.folder(PAYMENT).iterdir())
+    kept = desk.delivery(receipt) / "original" / "明细.csv.yaml"
+    assert kept.read_text(encoding="utf-8") == said
+
+
+def test_a_file_date_that_is_still_to_come_counts_as_now(desk: Desk) -> None:
+    receipt = desk.take(PAYMENT, "2022-06.csv", FIRST, day="2035-01-01")
+    assert receipt.delivered_at == NOW.isoformat()
+
+
+@pytest.mark.parametrize("name", ["2022-06.csv", "2022-06_重报.csv", "救助202206.csv"])
+def test_the_same_file_twice_is_taken_once(desk: Desk, name: str) -> None:
+    receipt = desk.take(PAYMENT, "2022-06.csv", FIRST, day="2022-07-05")
+    desk.put(PAYMENT, name, FIRST, day="2022-07-09")
+    again = desk.ingest(PAYMENT)
+    assert (again.receipts, again.repeated) == ((), (name,))
+    assert desk.receipts() == (receipt,)
+    assert desk.waiting() == []
+
+
+def test_a_corrected_file_supersedes_the_earlier_one(desk: Desk) -> None:
+    desk.take(PAYMENT, "2022-06.csv", FIRST, day="2022-07-05")
+    desk.take(PAYMENT, "2022-06_更正.csv", CORRECTED, day="2022-07-20")
+    assert in_force(desk) == ["2022-06_更正.csv"]
+    assert len(desk.receipts()) == 2
+
+
+def test_a_file_that_comes_late_does_not_supersede_a_later_word(desk: Desk) -> None:
+    desk.take(PAYMENT, "2022-06_更正.csv", CORRECTED, day="2022-07-20")
+    desk.take(PAYMENT, "2022-06.csv", FIRST, day="2022-07-05")
+    assert in_force(desk) == ["2022-06_更正.csv"]
+
+
+def test_of_two_files_of_one_moment_the_last_by_name_counts(desk: Desk) -> None:
+    for place in range(8):
+        desk.put(PAYMENT, f"2022-06_{place}.csv", FIRST.replace("500", f"{500 + place}"))
+    assert len(desk.ingest(PAYMENT).receipts) == 8
+    assert in_force(desk) == ["2022-06_7.csv"]
+
+
+def test_a_file_never_supersedes_another_sender_or_period(desk: Desk) -> None:
+    for name in ("甲/2022-06.csv", "乙/2022-06.csv", "甲/2022-07.csv", "2022-06.csv"):
+        desk.take(PAYMENT, name, FIRST, day="2022-08-05")
+    desk.take(PAYMENT, "甲/2022-06更正.csv", CORRECTED, day="2022-08-09")
+    effective = lake.effective(desk.receipts(), None)
+    assert [(receipt.sender, receipt.file_name) for receipt in effective] == [
+        (None, "2022-06.csv"),
+        ("乙", "2022-06.csv"),
+        ("甲", "2022-06更正.csv"),
+        ("甲", "2022-07.csv"),
+    ]
+
+
+def test_the_old_bytes_after_a_correction_are_a_later_delivery(desk: Desk) -> None:
+    desk.take(PAYMENT, "2022-06.csv", FIRST, day="2022-07-05")
+    desk.take(PAYMENT, "2022-06_更正.csv", CORRECTED, day="2022-07-20")
+    desk.take(PAYMENT, "2022-06_仍以此为准.csv", FIRST, day="2022-07-25")
+    assert in_force(desk) == ["2022-06_仍以此为准.csv"]
+    assert len({receipt.delivery_id for receipt in desk.receipts()}) == 3
+
+
+def test_a_superseded_file_of_the_same_day_again_is_no_later_word(desk: Desk) -> None:
+    desk.take(PAYMENT, "2022-06.csv", FIRST, day="2022-07-05")
+    desk.take(PAYMENT, "2022-06_更正.csv", CORRECTED, day="2022-07-20")
+    before = desk.receipts()
+    desk.put(PAYMENT, "2022-06.csv", FIRST, day="2022-07-05")
+    assert desk.ingest(PAYMENT).repeated == ("2022-06.csv",)
+    assert (desk.receipts(), in_force(desk)) == (before, ["2022-06_更正.csv"])
+
+
+def test_known_on_leaves_out_what_was_delivered_after(desk: Desk) -> None:
+    desk.take(PAYMENT, "2022-06.csv", FIRST, day="2022-07-05")
+    desk.take(PAYMENT, "2022-06_更正.csv", CORRECTED, day="2022-07-20")
+    assert in_force(desk, date(2022, 7, 4)) == []
+    assert in_force(desk, date(2022, 7, 5)) == ["2022-06.csv"]
+    assert in_force(desk, date(2022, 7, 19)) == ["2022-06.csv"]
+    assert in_force(desk, date(2022, 7, 20)) == ["2022-06_更正.csv"]
+
+
+def test_a_refused_file_leaves_the_last_good_one_in_force(desk: Desk) -> None:
+    desk.take(PAYMENT, "2022-06.csv", FIRST, day="2022-07-05")
+    refused = desk.take(PAYMENT, "2022-06_更正.csv", "", day="2022-07-20")
+    assert refused.status == "refused"
+    assert in_force(desk) == ["2022-06.csv"]
+
+
+def test_a_refused_file_is_taken_when_its_contract_is_mended(desk: Desk) -> None:
+    strange = FIRST.replace("发放金额", "实发")
+    refused = desk.take(PAYMENT, "2022-06.csv", strange)
+    assert refused.status == "refused"
+    assert len(desk.letters("civil_affairs")) == 1
+    mended = desk.with_contract(with_header(desk.source(PAYMENT), "amount_yuan", "实发"))
+    taken = mended.take(PAYMENT, "2022-06.csv", strange)
+    assert (taken.status, taken.delivery_id) == ("taken", refused.delivery_id)
+    assert desk.receipts() == (taken,)
+    assert desk.letters("civil_affairs") == []
+
+
+def test_litter_is_left_alone_and_misplaced_files_are_named(desk: Desk) -> None:
+    for name in (
+        "~$2022-06.xlsx",
+        "2022-06.csv.tmp",
+        "2022-06.csv.PART",
+        ".DS_Store",
+        ".sync/a.csv",
+    ):
+        desk.put(PAYMENT, name, FIRST)
+    astray = [
+        desk.put(PAYMENT, "甲/乙/2022-06.csv", FIRST),
+        desk.put("civil_affairs__no_such_dataset", "2022-06.csv", FIRST),
+        desk.inbox / "2022-06.csv",
+    ]
+    astray[-1].write_text(FIRST, encoding="utf-8")
+    assert desk.ingest(PAYMENT).receipts == ()
+    misplaced = ingest.misplaced_files(desk.project.settings, desk.project.sources)
+    assert sorted(misplaced) == sorted(astray)
+    assert all(path.is_file() for path in astray)
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "period"),
+    [
+        ("2022.csv", "year", "2022"),
+        ("台账_2022年.xlsx", "year", "2022"),
+        ("2022-06.csv", "month", "2022-06"),
+        ("救助202206.csv", "month", "2022-06"),
+        ("2022年6月.csv", "month", "2022-06"),
+        ("2022年12月发放.csv", "month", "2022-12"),
+        ("2022_06_2022-06.csv", "month", "2022-06"),
+        ("2022.csv", "month", None),
+        ("2022-6.csv", "month", None),
+        ("名册.csv", "year", None),
+        ("330302.csv", "year", None),
+        ("2021与2022.csv", "year", None),
+        ("2022-06_导出2022-07.csv", "month", None),
+    ],
+)
+def test_a_file_name_states_one_period_or_none(name: str, kind: str, period: str | None) -> None:
+    assert lake.period_in(name, "year" if kind == "year" else "month") == period
+
+
+# ── rows refused alone ──────────────────────────────────────────────────────────────────────────
+
+
+def test_a_bad_row_is_refused_alone_with_its_reason(desk: Desk) -> None:
+    rows = f"{ZHANG},张三,低保金,500\n{WANG},王小五,低保金,-3\n{LI},,低保金,abc\n{LI},李四\n"
+    rows += f"{LI},李四,低保金,5\n{LI},李四,临时救助,5\n"
+    receipt = desk.take(PAYMENT, "2022-06.csv", PAYMENT_HEADER + rows)
+    assert (receipt.rows_received, receipt.rows_accepted, receipt.rows_refused) == (6, 3, 3)
+    assert receipt.refused_by_rule == {
+        "amount_yuan_is_not_too_small": 1,
+        "amount_yuan_is_readable": 1,
+        "person_name_is_given": 1,
+        "row_has_as_many_cells_as_the_header": 1,
+    }
+    assert desk.refused(receipt).select("row_number", "rule", "value").rows() == [
+        (3, "amount_yuan_is_not_too_small", "-3"),
+        (4, "amount_yuan_is_readable", "abc"),
+        (4, "person_name_is_given", ""),
+        (5, "row_has_as_many_cells_as_the_header", "2"),
+    ]
+    assert desk.typed(receipt)["refused_by"].null_count() == 3
+
+
+def workbook_rows(desk: Desk, department: str) -> list[list[str]]:
+    from python_calamine import CalamineWorkbook
+
+    (path,) = (desk.rejects / department).glob("*.xlsx")
+    with CalamineWorkbook.from_path(path) as workbook:
+        return [[str(cell) for cell in row] for row in workbook.get_sheet_by_index(0).to_python()]
+
+
+def test_the_workbook_of_refused_rows_masks_who_is_meant(desk: Desk) -> None:
+    rows = f"9.90101E+17,张三,低保金,500\n{WANG},王小五,低保金,-3\n{LI},李四,低保金,5\n"
+    rows += f"{LI},李五,低保金,5\n"
+    desk.take(PAYMENT, "甲/2022-06.csv", PAYMENT_HEADER + rows)
+    header, *lines = workbook_rows(desk, "civil_affairs")
+    assert header == ["行号", "列", "原值（已脱敏）", "规则", "原因"]
+    assert [line[:4] for line in lines] == [
+        ["2.0", "公民身份号码", "9.9*******7", "id_number_is_not_scientific"],
+        ["3.0", "发放金额", "-3", "amount_yuan_is_not_too_small"],
+    ]
+    assert all(line[4] for line in lines)
+
+
+def test_a_refused_text_is_no_formula_and_no_link_in_the_workbook(desk: Desk) -> None:
+    texts = ['=HYPERLINK(""http://a"")', "http://" + "a" * 3000, "'=1", "@SUM(1)", "b" * 40000]
+    rows = "".join(f'{ZHANG},张{place},低保金,"{text}"\n' for place, text in enumerate(texts))
+    good = "".join(f"{LI},李{place},低保金,5\n" for place in range(5))
+    receipt = desk.take(PAYMENT, "2022-06.csv", PAYMENT_HEADER + rows + good)
+    shown = [line[2] for line in workbook_rows(desk, "civil_affairs")[1:]]
+    assert shown[0] == '=HYPERLINK("http://a")'
+    assert [len(text) for text in shown] == [22, 200, 3, 7, 200]
+    assert desk.refused(receipt)["value"].str.len_chars().to_list()[-1] == 40000
+
+
+def test_the_first_of_two_rows_with_one_key_stays(desk: Desk) -> None:
+    rows = "".join(f"{ZHANG},张三,低保金,{amount}\n" for amount in (-1, 1, 2))
+    rows += f"{LI},李四,低保金,3\n"
+    receipt = desk.take(PAYMENT, "2022-06.csv", PAYMENT_HEADER + rows)
+    assert receipt.refused_by_rule == {"amount_yuan_is_not_too_small": 1, "key_is_unique": 1}
+    assert desk.typed(receipt).select("row_number", "refused_by").rows() == [
+        (2, "amount_yuan_is_not_too_small"),
+        (3, None),
+        (4, "key_is_unique"),
+        (5, None),
+    ]
+
+
+def test_an_unknown_column_is_kept_and_named_in_the_receipt(desk: Desk) -> None:
+    header = PAYMENT_HEADER.replace("姓名", "姓名,开户行,姓 名")
+    receipt = desk.take(PAYMENT, "2022-06.csv", header + f"{ZHANG},张三,某行,张叁,低保金,5\n")
+    assert receipt.unknown_columns == ("开户行", "姓 名_2")
+    assert desk.texts(receipt)["开户行"].to_list() == ["某行"]
+    assert desk.typed(receipt)["person_name"].to_list() == ["张三"]
+
+
+def test_a_column_that_was_not_delivered_is_named_in_the_receipt(desk: Desk) -> None:
+    receipt = desk.take(ROLL, "2022-06.csv", "姓名,救助类别\n张三,低保\n")
+    assert receipt.absent_columns == ("id_number", "start_month", "monthly_yuan", "village_code")
+
+
+# ── every row accounted for ─────────────────────────────────────────────────────────────────────
+
+words = st.sampled_from(
+    [
+        ZHANG,
+        "9.9E+17",
+        "张三",
+        "",
+        " ",
+        "低保金",
+        "临时救助",
+        "5",
+        "-5",
+        "1,000.5",
+        "abc",
+        "\0",
+        "😀",
+    ]
+) | st.text(max_size=3)
+
+
+@settings(
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(rows=st.lists(st.lists(words, max_size=5).map(",".join), max_size=15))
+def test_every_row_received_is_accepted_or_refused(desk: Desk, rows: list[str]) -> None:
+    content = (PAYMENT_HEADER + "\n".join(rows)).encode("utf-8", errors="ignore")
+    desk.put(PAYMENT, "2022-06.csv", content)
+    taken = desk.ingest(PAYMENT)
+    assert len(taken.receipts) + len(taken.repeated) == 1
+    assert desk.waiting() == []
+    for receipt in taken.receipts:
+        assert receipt.rows_received == receipt.rows_accepted + receipt.rows_refused
+        original = desk.delivery(receipt) / "original" / receipt.file_name
+        assert original.read_bytes() == content
+        assert (receipt.status == "refused") == bool(receipt.message)
+        if receipt.status == "taken":
+            assert desk.typed(receipt)["refused_by"].null_count() == receipt.rows_accepted
+            if receipt.rows_refused:
+                assert desk.refused(receipt)["row_number"].n_unique() == receipt.rows_refused
+
+
+# ── a contract that changes ─────────────────────────────────────────────────────────────────────
+
+
+def test_a_new_synonym_retypes_the_rows_that_were_kept(desk: Desk) -> None:
+    receipt = desk.take(
+        INCOME,
+        "2022.csv",
+        INCOME_HEADER.replace("生产经营性净收入", "经营") + f"户1,2,{VILLAGE},7\n",
+    )
+    assert desk.typed(receipt)["business_yuan"].to_list() == [None]
+    source = with_header(desk.source(INCOME), "business_yuan", "经营")
+    retyped = ensure(desk, source, receipt)
+    assert desk.typed(retyped)["business_yuan"].to_list() == [7]
+    assert desk.receipts() == (retyped,)
+    assert retyped.contract_hash != receipt.contract_hash
+    assert ensure(desk, source, retyped) is retyped
+
+
+def test_a_new_rule_refuses_rows_that_were_taken(desk: Desk) -> None:
+    receipt = desk.take(
+        INCOME, "2022.csv", INCOME_HEADER + f"户1,2,{VILLAGE},7\n户2,3,{VILLAGE},7\n"
+    )
+    assert receipt.rows_refused == 0
+    rule = Rule("few_members", "critical", "member_count <= 2", ("member_count",), "人口过多")
+    source = desk.source(INCOME)
+    retyped = ensure(desk, replace(source, rules=(*source.rules, rule)), receipt)
+    assert (retyped.rows_accepted, retyped.rows_refused) == (1, 1)
+    assert desk.refused(retyped).select("row_number", "value", "reason").rows() == [
+        (3, "3", "人口过多")
+    ]
+    assert len(workbook_rows(desk, "agriculture")) == 2
+    restored = ensure(desk, source, retyped)
+    assert restored == receipt
+    assert not list((desk.rejects / "agriculture").iterdir())
+
+
+def test_typed_rows_are_a_cache_that_may_be_thrown_away(desk: Desk) -> None:
+    receipt = desk.take(PAYMENT, "2022-06.csv", FIRST)
+    rows = desk.typed(receipt)
+    shutil.rmtree(desk.delivery(receipt) / "typed")
+    assert ensure(desk, desk.source(PAYMENT), receipt) == receipt
+    assert desk.typed(receipt).equals(rows)
+
+
+def test_headers_that_differ_in_blanks_are_one_column_of_raw(desk: Desk) -> None:
+    desk.take(PAYMENT, "甲/2022-06.csv", FIRST)
+    desk.take(PAYMENT, "乙/2022-06.csv", FIRST.replace("姓名", "姓 名").replace("张三", "李四"))
+    with open_warehouse(desk.project.settings, desk.project.settings.builds / "a") as warehouse:
+        assert make_raw(warehouse, desk.project, desk.source(PAYMENT)) == 2
+        names = warehouse.rows(f"select person_name from raw.{PAYMENT} order by person_name")
+    assert names == [("张三",), ("李四",)]
+
+
+def ensure(desk: Desk, source: Contract, receipt: Receipt) -> Receipt:
+    return ingest.ensure_typed(desk.project.settings, source, desk.project.codes, receipt)

@@ -1,0 +1,325 @@
+"""Who is who: persons by valid number and agreeing name, keys by HMAC, and every record counted."""
+
+import hashlib
+import hmac
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from minsheng.build import Project
+from minsheng.contracts import Contract
+from minsheng.linkage import household_select, identity_select
+from minsheng.parsing import literal, quoted, typed_select
+from minsheng.settings import load_settings
+from minsheng.warehouse import Warehouse, open_warehouse, write_rows, write_table
+
+SECRET = bytes(range(32))
+ROLL = "agriculture__household_roll"
+INCOME = "agriculture__household_income"
+INSURANCE = "health__insurance_enrolment"
+BENCHMARK = "statistics__area_benchmark"
+SOURCES = (ROLL, INCOME, INSURANCE, BENCHMARK)
+CONSTANTS: Mapping[str, str] = {
+    "sender": "null::varchar",
+    "period": "'2022'",
+    "period_month": "date '2022-12-01'",
+    "delivered_on": "date '2023-02-01'",
+}
+Person = tuple[str | None, str]
+"""Number and name as delivered."""
+
+
+def valid(body: str) -> str:
+    """17 digits with their check character; the region 9901 is assigned to no place."""
+    total = 0
+    for digit in body:
+        total = (total + int(digit)) * 2 % 11
+    return body + "0123456789X"[(12 - total) % 11]
+
+
+WOMAN_BORN_IN_MAY_1980 = valid("99010119800517002")
+MAN_BORN_IN_MAY_1980 = valid("99010119800517001")
+
+
+@dataclass(frozen=True)
+class Registry:
+    """Staged tables of a build and what the linkage makes of them."""
+
+    warehouse: Warehouse
+    project: Project
+
+    @property
+    def sources(self) -> list[Contract]:
+        return [self.project.contracts[f"staged.{table}"] for table in SOURCES]
+
+    def deliver(self, *deliveries: tuple[str, str, Sequence[Person]]) -> None:
+        """Stage deliveries (key, dataset, persons) in their order; they are all there is."""
+        contracts = self.project.contracts
+        orders = [
+            {
+                **{column.name: None for column in contracts["meta.delivery"].columns},
+                "delivery_id": key,
+                "delivery_order": order,
+            }
+            for order, (key, _, _) in enumerate(deliveries, start=1)
+        ]
+        write_rows(self.warehouse, contracts["meta.delivery"], orders)
+        for source in self.sources:
+            columns = ", ".join(column.name for column in source.columns)
+            empty = ", ".join(f"null::{c.duckdb_type} as {c.name}" for c in source.columns)
+            parts = [
+                f"select {columns} from ({self.typed(source, key, persons)})"
+                for key, table, persons in deliveries
+                if table == source.table and persons
+            ]
+            write_table(
+                self.warehouse,
+                source,
+                " union all ".join([f"select {empty} where false", *parts]),
+            )
+        for name, select in (("identity", identity_select), ("household", household_select)):
+            write_table(self.warehouse, contracts[f"vault.{name}"], select(self.sources, SECRET))
+
+    def typed(self, source: Contract, delivery_id: str, persons: Sequence[Person]) -> str:
+        """The SELECT that types the rows, so that identities are those of the pipeline."""
+        headers = ("证件号码", "姓名", "户编号")
+        rows = ", ".join(
+            f"({place}, {'null' if number is None else literal(number)}, {literal(name)}, '001')"
+            for place, (number, name) in enumerate(persons, start=2)
+        )
+        named = ", ".join(map(quoted, ("__row_number", *headers)))
+        return typed_select(
+            source,
+            self.project.codes,
+            headers,
+            f"(values {rows}) as rows ({named})",
+            {"delivery_id": literal(delivery_id), **CONSTANTS},
+        )
+
+    def identities(self, columns: str) -> list[tuple[object, ...]]:
+        return self.warehouse.rows(
+            f"select {columns} from vault.identity order by first_record, source"
+        )
+
+    def persons(self) -> list[object]:
+        """The person of each identity, in order of its first record."""
+        return [row[0] for row in self.identities("person_id")]
+
+
+@pytest.fixture(scope="module")
+def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
+    settings = load_settings(tmp_path_factory.mktemp("home"), "demo")
+    folder: Path = settings.builds / "linkage"
+    with open_warehouse(settings, folder) as warehouse:
+        yield Registry(warehouse, Project(settings))
+
+
+def key(text: str) -> str:
+    return hmac.new(SECRET, text.encode(), hashlib.sha256).hexdigest()[:24]
+
+
+def test_the_helper_knows_a_valid_number() -> None:
+    assert valid("11010519491231002") == "11010519491231002X"  # the example of GB 11643
+
+
+def test_a_person_s_key_is_the_hmac_of_number_and_name(registry: Registry) -> None:
+    registry.deliver(("d1", ROLL, [(WOMAN_BORN_IN_MAY_1980, "甲一")]))
+    assert registry.persons() == [key(f"id|{WOMAN_BORN_IN_MAY_1980}|甲一")]
+
+
+def test_a_person_without_a_number_has_the_hmac_of_source_and_name(registry: Registry) -> None:
+    registry.deliver(("d1", ROLL, [(None, "甲一")]))
+    assert registry.persons() == [key(f"{ROLL}||甲一")]
+
+
+def test_a_household_s_key_is_the_hmac_of_its_number(registry: Registry) -> None:
+    registry.deliver(("d1", ROLL, [(None, "甲一"), (None, "甲二")]))
+    assert registry.warehouse.rows("from vault.household") == [("001", key("household|001"))]
+
+
+def test_a_valid_number_with_the_same_name_is_one_person_in_every_source(
+    registry: Registry,
+) -> None:
+    registry.deliver(
+        ("d1", ROLL, [(WOMAN_BORN_IN_MAY_1980, "甲一")]),
+        ("d2", INSURANCE, [(WOMAN_BORN_IN_MAY_1980, "甲一")]),
+    )
+    first, second = registry.persons()
+    assert first == second
+    assert registry.identities("source, link_rule_code, id_status_code") == [
+        (ROLL, "id_and_name", "valid"),
+        (INSURANCE, "id_and_name", "valid"),
+    ]
+
+
+def test_two_valid_numbers_under_one_name_are_two_persons(registry: Registry) -> None:
+    registry.deliver(
+        ("d1", ROLL, [(WOMAN_BORN_IN_MAY_1980, "甲一"), (MAN_BORN_IN_MAY_1980, "甲一")])
+    )
+    first, second = registry.persons()
+    assert first != second
+
+
+def test_sex_and_month_of_birth_come_from_a_valid_number(registry: Registry) -> None:
+    registry.deliver(
+        ("d1", ROLL, [(WOMAN_BORN_IN_MAY_1980, "甲一"), (MAN_BORN_IN_MAY_1980, "乙一")])
+    )
+    assert registry.identities("sex_code, strftime(birth_month, '%Y-%m-%d')") == [
+        ("2", "1980-05-01"),
+        ("1", "1980-05-01"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("阿依古丽·买买提", "阿依古丽•买买提"),
+        ("阿依古丽·买买提", "阿依古丽．买买提"),
+        ("阿依古丽·买买提", " 阿依古丽 · 买买提 "),
+        ("甲一", "甲　一"),
+        ("甲一", "甲 一"),
+    ],
+)
+def test_names_agree_whatever_their_dot_and_blanks(
+    registry: Registry, one: str, other: str
+) -> None:
+    registry.deliver(
+        ("d1", ROLL, [(WOMAN_BORN_IN_MAY_1980, one)]),
+        ("d2", INSURANCE, [(WOMAN_BORN_IN_MAY_1980, other)]),
+    )
+    first, second = registry.persons()
+    assert first == second
+
+
+@pytest.mark.parametrize("mark", ["'", " ", "　"])
+def test_numbers_agree_whatever_the_spreadsheet_put_around_them(
+    registry: Registry, mark: str
+) -> None:
+    number = valid("99010119800517004")
+    registry.deliver(
+        ("d1", ROLL, [(number, "甲一")]),
+        ("d2", INSURANCE, [(mark + number.lower(), "甲一")]),
+    )
+    first, second = registry.persons()
+    assert first == second
+
+
+def test_the_number_belongs_to_the_name_it_was_first_delivered_with(registry: Registry) -> None:
+    registry.deliver(
+        ("d1", INSURANCE, [(WOMAN_BORN_IN_MAY_1980, "甲一")]),
+        ("d2", ROLL, [(WOMAN_BORN_IN_MAY_1980, "乙二"), (WOMAN_BORN_IN_MAY_1980, "甲一")]),
+    )
+    assert registry.identities("source, name_key, link_rule_code") == [
+        (INSURANCE, "甲一", "id_and_name"),
+        (ROLL, "乙二", "name_conflict"),
+        (ROLL, "甲一", "id_and_name"),
+    ]
+    holder, other, again = registry.persons()
+    assert holder == again != other
+
+
+def test_within_one_file_the_first_row_holds_the_number(registry: Registry) -> None:
+    registry.deliver(
+        ("d1", ROLL, [(WOMAN_BORN_IN_MAY_1980, "乙二"), (WOMAN_BORN_IN_MAY_1980, "甲一")])
+    )
+    assert registry.identities("name_key, link_rule_code") == [
+        ("乙二", "id_and_name"),
+        ("甲一", "name_conflict"),
+    ]
+
+
+def test_the_other_name_of_a_number_is_one_person_in_every_source(registry: Registry) -> None:
+    registry.deliver(
+        ("d1", ROLL, [(WOMAN_BORN_IN_MAY_1980, "甲一"), (WOMAN_BORN_IN_MAY_1980, "乙二")]),
+        ("d2", INSURANCE, [(WOMAN_BORN_IN_MAY_1980, "乙二")]),
+    )
+    _, conflict, elsewhere = registry.persons()
+    assert conflict == elsewhere
+
+
+@pytest.mark.parametrize(
+    ("number", "status"),
+    [
+        (WOMAN_BORN_IN_MAY_1980[:-1] + "01"[WOMAN_BORN_IN_MAY_1980[-1] == "0"], "bad_checksum"),
+        (None, "missing"),
+        ("990101800517002", "bad_shape"),
+        ("99010119800", "bad_shape"),
+        (valid("99010119801317002"), "bad_shape"),  # born in a thirteenth month
+    ],
+)
+def test_without_a_valid_number_each_source_has_a_person_of_its_own(
+    registry: Registry, number: str | None, status: str
+) -> None:
+    registry.deliver(
+        ("d1", ROLL, [(number, "甲一")]),
+        ("d2", INSURANCE, [(number, "甲一")]),
+    )
+    first, second = registry.persons()
+    assert first != second
+    found = registry.identities("id_status_code, link_rule_code, sex_code, birth_month")
+    assert found == [(status, "own_record", None, None)] * 2
+
+
+def test_without_a_number_two_names_of_a_source_are_two_persons(registry: Registry) -> None:
+    registry.deliver(("d1", ROLL, [(None, "甲一"), (None, "乙二")]))
+    first, second = registry.persons()
+    assert first != second
+
+
+def test_a_later_delivery_changes_no_key_and_no_rule(registry: Registry) -> None:
+    first = (
+        "d1",
+        ROLL,
+        [(WOMAN_BORN_IN_MAY_1980, "甲一"), (WOMAN_BORN_IN_MAY_1980, "乙二"), (None, "丙三")],
+    )
+    registry.deliver(first)
+    columns = "source, record_identity, person_id, link_rule_code"
+    before = registry.identities(columns)
+    registry.deliver(
+        first,
+        ("d0", ROLL, [(WOMAN_BORN_IN_MAY_1980, "丁四"), (None, "丙三")]),
+        ("d2", INSURANCE, [(WOMAN_BORN_IN_MAY_1980, "乙二"), (MAN_BORN_IN_MAY_1980, "甲一")]),
+    )
+    assert set(before) <= set(registry.identities(columns))
+
+
+def test_another_secret_makes_other_keys(registry: Registry) -> None:
+    registry.deliver(("d1", ROLL, [(WOMAN_BORN_IN_MAY_1980, "甲一")]))
+    select = identity_select(registry.sources, bytes(32))
+    ((other,),) = registry.warehouse.rows(f"select person_id from ({select})")
+    assert registry.persons() != [other]
+
+
+def test_every_record_is_counted_once(registry: Registry) -> None:
+    registry.deliver(
+        ("d1", ROLL, [(WOMAN_BORN_IN_MAY_1980, "甲一"), (None, "乙二"), (None, "乙二")]),
+        ("d2", ROLL, [(WOMAN_BORN_IN_MAY_1980, "甲一"), (WOMAN_BORN_IN_MAY_1980, "丙三")]),
+        ("d3", INSURANCE, [(WOMAN_BORN_IN_MAY_1980, "甲 一"), ("123", "丁四")]),
+    )
+    assert registry.identities("source, name_key, record_count") == [
+        (ROLL, "甲一", 2),
+        (ROLL, "乙二", 2),
+        (ROLL, "丙三", 1),
+        (INSURANCE, "甲一", 1),
+        (INSURANCE, "丁四", 1),
+    ]
+    [(staged,)] = registry.warehouse.rows(
+        f"select (select count(*) from staged.{ROLL}) + (select count(*) from staged.{INSURANCE})"
+    )
+    [(counted,)] = registry.warehouse.rows("select sum(record_count) from vault.identity")
+    assert counted == staged == 7
+
+
+def test_without_deliveries_nobody_is_there(registry: Registry) -> None:
+    registry.deliver()
+    assert registry.persons() == []
+    assert registry.warehouse.rows("from vault.household") == []
+
+
+def test_sources_that_name_nobody_make_no_persons_and_no_households(registry: Registry) -> None:
+    registry.deliver(("d1", ROLL, [(None, "甲一")]))
+    nameless = [registry.project.contracts[f"staged.{BENCHMARK}"]]
+    for select in (identity_select(nameless, SECRET), household_select(nameless, SECRET)):
+        assert registry.warehouse.rows(select) == []

@@ -1,0 +1,357 @@
+"""Policies are dated, by area, and complete; what nobody decided raises."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+
+import pytest
+import yaml
+
+from minsheng.policies import (
+    PolicyError,
+    code_words,
+    policy_hash,
+    reference_rows,
+    rule_value,
+)
+from minsheng.settings import PROJECT_ROOT, Settings, load_settings
+
+WENZHOU = "330300000000"
+YONGJIA = "330324000000"
+PINGYANG = "330326000000"
+HANGZHOU = "330100000000"
+VILLAGE = "330324001001"
+WRONG_RULES = {
+    "two values hold on 2020-06-01": """
+        rule:
+          {label_zh: 规则, label_en: rule, unit: persons, areas: ['000000000000'], values: {
+            2020-06-01: {value: 2, reference: b},
+            2020-01-01: {until: 2020-06-01, value: 1, reference: a}}}
+        """,
+    "two values hold on 2021-01-01": """
+        rule:
+          {label_zh: 规则, label_en: rule, unit: persons, areas: ['000000000000'], values: {
+            2021-01-01: {value: 2, reference: b},
+            2020-01-01: {value: 1, reference: a}}}
+        """,
+    "ends 2019-12-31 before its 2020-01-01": """
+        rule:
+          {label_zh: 规则, label_en: rule, unit: persons, areas: ['000000000000'], values: {
+            2020-01-01: {until: 2019-12-31, value: 1, reference: a}}}
+        """,
+}
+
+Overlay = Callable[..., Settings]
+
+
+@pytest.fixture(scope="module")
+def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    return load_settings(tmp_path_factory.mktemp("home"), "demo")
+
+
+@pytest.fixture
+def overlay(settings: Settings, tmp_path: Path) -> Overlay:
+    """A deployment whose overlay of policies holds the files given by their path."""
+
+    def make(**files: str) -> Settings:
+        deployment = tmp_path / "deployment"
+        for name, text in files.items():
+            folder, file = name.split("__")
+            path = deployment / "policies" / folder / f"{file}.yaml"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+        return replace(settings, deployment=deployment)
+
+    return make
+
+
+@pytest.mark.parametrize(
+    ("day", "value"),
+    [
+        (date(2018, 1, 1), 5000),
+        (date(2019, 12, 31), 5000),
+        (date(2020, 1, 1), 10000),
+        (date(2022, 12, 31), 10000),
+    ],
+)
+def test_a_rule_has_the_value_of_the_day(settings: Settings, day: date, value: float) -> None:
+    assert rule_value(settings, "medical_self_paid_yuan", YONGJIA, day) == value
+
+
+def test_the_city_s_floor_is_9600_and_its_level_18000(settings: Settings) -> None:
+    assert rule_value(settings, "income_floor", YONGJIA, date(2022, 6, 1)) == 9600
+    assert rule_value(settings, "income_level", WENZHOU, date(2018, 12, 31)) == 18000
+
+
+@pytest.mark.parametrize(
+    ("decided_by", "holds_in", "not_in"),
+    [
+        ("000000000000", (HANGZHOU, YONGJIA, VILLAGE, "110000000000"), ()),
+        ("330000000000", (HANGZHOU, YONGJIA, VILLAGE), ("110000000000",)),
+        (WENZHOU, (WENZHOU, YONGJIA, PINGYANG, VILLAGE), (HANGZHOU, "330000000000")),
+        (YONGJIA, (YONGJIA, VILLAGE), (PINGYANG, WENZHOU)),
+    ],
+)
+def test_a_value_holds_in_its_area_and_in_all_areas_below(
+    overlay: Overlay, decided_by: str, holds_in: tuple[str, ...], not_in: tuple[str, ...]
+) -> None:
+    found = overlay(
+        place__rules=f"""
+        rule: {{label_zh: 规则, label_en: rule, unit: persons, areas: ['{decided_by}'],
+          values: {{2020-01-01: {{value: 7, reference: a}}}}}}
+        """
+    )
+    for area in holds_in:
+        assert rule_value(found, "rule", area, date(2020, 1, 1)) == 7
+    for area in not_in:
+        with pytest.raises(PolicyError):
+            rule_value(found, "rule", area, date(2020, 1, 1))
+
+
+@pytest.mark.parametrize(
+    ("rule", "area", "day"),
+    [
+        ("income_floor", YONGJIA, date(2023, 1, 1)),
+        ("income_floor", YONGJIA, date(2017, 12, 31)),
+        ("income_floor", HANGZHOU, date(2022, 1, 1)),
+        ("no_such_rule", YONGJIA, date(2022, 1, 1)),
+    ],
+)
+def test_a_day_for_which_nobody_decided_raises_with_rule_area_and_day(
+    settings: Settings, rule: str, area: str, day: date
+) -> None:
+    with pytest.raises(PolicyError) as raised:
+        rule_value(settings, rule, area, day)
+    assert rule in str(raised.value)
+    assert area in str(raised.value)
+    assert day.isoformat() in str(raised.value)
+
+
+@pytest.mark.parametrize(("message", "rules"), WRONG_RULES.items())
+def test_values_that_overlap_or_end_before_they_begin_raise(
+    overlay: Overlay, message: str, rules: str
+) -> None:
+    with pytest.raises(PolicyError, match=message):
+        reference_rows(overlay(place__rules=rules), "rule_value")
+
+
+def test_a_signal_with_an_unknown_comparator_raises(overlay: Overlay) -> None:
+    signal = (
+        "s: {label_zh: 信号, label_en: signal, measure_id: m, comparator: '=', "
+        "threshold_rule: one_member, cause_code: income, points: 1}"
+    )
+    with pytest.raises(PolicyError, match="comparator '=' is none of < <= > >="):
+        reference_rows(overlay(place__signals=signal), "signal")
+
+
+@pytest.mark.parametrize(
+    "rules", ["threshold_rule: lost", "threshold_rule: one_member, factor_rule: lost"]
+)
+def test_a_signal_with_a_rule_that_nobody_wrote_raises(overlay: Overlay, rules: str) -> None:
+    signal = (
+        "s: {label_zh: 信号, label_en: signal, measure_id: m, comparator: '<', "
+        f"{rules}, cause_code: income, points: 1}}"
+    )
+    with pytest.raises(PolicyError, match="signal s: no rule 'lost'"):
+        reference_rows(overlay(place__signals=signal), "signal")
+
+
+@pytest.mark.parametrize(
+    ("was", "becomes", "message"),
+    [
+        ("population: low_income\n", "population: everybody\n", "W01 main: no population 'every"),
+        ("comparator: '>'", "comparator: above", "W01 main: comparator 'above' is none of"),
+    ],
+)
+def test_a_target_of_an_unknown_population_or_comparator_raises(
+    overlay: Overlay, was: str, becomes: str, message: str
+) -> None:
+    plan = (PROJECT_ROOT / "policies/wenzhou_2018_2022/plan.yaml").read_text(encoding="utf-8")
+    assert was in plan
+    with pytest.raises(PolicyError, match=message):
+        reference_rows(overlay(wenzhou__plan=plan.replace(was, becomes)), "target")
+
+
+def test_a_deployment_replaces_a_rule_and_keeps_the_others(
+    settings: Settings, overlay: Overlay
+) -> None:
+    replaced = overlay(
+        place__rules=f"""
+        entry_points:
+          {{label_zh: 分值, label_en: points, unit: points, areas: ['{YONGJIA}'],
+           values: {{2018-01-01: {{value: 30, clause: 三, reference: 县级文件}}}}}}
+        """
+    )
+    day = date(2022, 6, 1)
+    assert rule_value(settings, "entry_points", YONGJIA, day) == 15
+    assert rule_value(replaced, "entry_points", YONGJIA, day) == 30
+    assert rule_value(replaced, "watch_months", YONGJIA, day) == 12
+    with pytest.raises(PolicyError):
+        rule_value(replaced, "entry_points", PINGYANG, day)
+    assert policy_hash(replaced) != policy_hash(settings)
+
+
+def test_a_deployment_replaces_a_signal_and_a_code_list(overlay: Overlay) -> None:
+    replaced = overlay(
+        place__signals="""
+        uninsured: {label_zh: 未参保, label_en: uninsured, measure_id: uninsured_member_count,
+          comparator: '>', threshold_rule: one_member, cause_code: safety_net, points: 99}
+        """,
+        place__codes="""
+        sex:
+          - {code: '1', label_zh: 男, label_en: male, synonyms: [男性]}
+          - {code: '2', label_zh: 女, label_en: female}
+        """,
+    )
+    signals = {row["signal_id"]: row for row in reference_rows(replaced, "signal")}
+    assert (signals["uninsured"]["comparator"], signals["uninsured"]["points"]) == (">", 99)
+    assert signals["benefit_stopped"]["points"] == 15
+    words = code_words(replaced)
+    assert words["sex"] == {"1": "1", "男": "1", "男性": "1", "2": "2", "女": "2"}
+    assert words["relation"]["户主"] == "02"
+
+
+def test_a_deployment_with_a_plan_of_its_own_has_only_that(overlay: Overlay) -> None:
+    plan = """
+        policy_id: place_2021_2025
+        title_zh: 计划
+        title_en: plan
+        document: 文件
+        area_code: '330324000000'
+        start_year: 2021
+        end_year: 2025
+        first_roll_year: 2021
+        items: []
+        """
+    replaced = overlay(place__plan=plan)
+    assert [row["policy_id"] for row in reference_rows(replaced, "plan")] == ["place_2021_2025"]
+    assert reference_rows(replaced, "policy_item") == []
+
+
+def test_every_item_of_the_wenzhou_plan_has_clause_document_and_words(
+    settings: Settings,
+) -> None:
+    items = reference_rows(settings, "policy_item")
+    assert [item["item_id"] for item in items] == ["W01", "W02", "W03", "W04", "W05", "W06"]
+    for item in items:
+        assert all(item[name] for name in ("clause", "document", "term_zh", "text_en"))
+
+
+def test_the_targets_are_those_of_the_plan(settings: Settings) -> None:
+    targets = {
+        (row["item_id"], row["aggregate"], row["comparator"], row["threshold"], row["population"])
+        for row in reference_rows(settings, "target")
+        if row["item_id"] != "W04"
+    }
+    assert targets == {
+        ("W01", "growth", ">", 0.10, "low_income"),
+        ("W02", "growth_over_rural", ">", 0, "low_income"),
+        ("W03", "growth", ">=", 0.15, "low_income_with_labour"),
+        ("W05", "minimum", ">=", 9600, "low_income"),
+        ("W06", "minimum", ">=", 18000, "low_income_with_labour"),
+    }
+
+
+def test_every_value_of_a_rule_names_its_document(settings: Settings) -> None:
+    for row in reference_rows(settings, "rule_value"):
+        assert row["document"], row
+
+
+def test_every_signal_has_a_threshold_in_every_year_of_the_plan(settings: Settings) -> None:
+    spans = {
+        (row["rule_id"], row["effective_from"], row["effective_to"])
+        for row in reference_rows(settings, "rule_value")
+        if row["area_code"] in ("000000000000", "330000000000", WENZHOU)
+    }
+    signals = reference_rows(settings, "signal")
+    named = {row[name] for row in signals for name in ("threshold_rule_id", "factor_rule_id")}
+    assert len(signals) == 13
+    for rule in named - {None}:
+        for day in (date(year, month, 1) for year in range(2018, 2023) for month in (1, 12)):
+            assert any(
+                rule_id == rule and str(start) <= day.isoformat() <= str(end)
+                for rule_id, start, end in spans
+            ), f"{rule} has no value on {day}"
+
+
+def test_every_code_list_that_a_column_names_exists(settings: Settings) -> None:
+    columns = yaml.safe_load(
+        (PROJECT_ROOT / "expectations/columns.yaml").read_text(encoding="utf-8")
+    )
+    named = {words["codes"] for words in columns.values() if "codes" in words}
+    lists = {row["code_list"] for row in reference_rows(settings, "code")}
+    assert named <= lists
+
+
+def test_codes_that_policies_name_stand_in_their_lists(settings: Settings) -> None:
+    codes: dict[object, set[object]] = {}
+    for row in reference_rows(settings, "code"):
+        codes.setdefault(row["code_list"], set()).add(row["code"])
+    named = (
+        ("signal", "cause_code", "cause"),
+        ("risk_level", "level", "risk_level"),
+        ("object_type", "object_type_code", "object_type"),
+        ("policy_item", "kind", "item_kind"),
+        ("policy_item", "evaluation", "evaluation"),
+        ("target", "area_level", "area_level"),
+        ("area", "area_level", "area_level"),
+        ("income_concept", "income_concept", "income_concept"),
+    )
+    for table, column, code_list in named:
+        unknown = {row[column] for row in reference_rows(settings, table)} - codes[code_list]
+        assert not unknown, f"{table}.{column}: {unknown}"
+
+
+def test_a_word_that_a_department_writes_means_one_code(settings: Settings) -> None:
+    entries: dict[str, list[dict[str, object]]] = yaml.safe_load(
+        (PROJECT_ROOT / "policies/shared/codes.yaml").read_text(encoding="utf-8")
+    )
+    for name, codes in entries.items():
+        texts = [
+            str(text)
+            for entry in codes
+            for text in {entry["code"], entry["label_zh"], *(entry.get("synonyms") or ())}  # type: ignore[misc]
+        ]
+        assert len(texts) == len(set(texts)), name
+
+
+def test_areas_know_the_city_county_and_town_they_lie_in(settings: Settings) -> None:
+    areas = {row["area_code"]: row for row in reference_rows(settings, "area")}
+    village = areas["330324001001"]
+    assert (village["city_code"], village["county_code"]) == (WENZHOU, YONGJIA)
+    assert (village["town_code"], village["village_code"]) == ("330324001000", "330324001001")
+    assert (areas[WENZHOU]["city_code"], areas[WENZHOU]["county_code"]) == (WENZHOU, None)
+
+
+def test_an_area_lies_in_itself_and_in_all_above_it(settings: Settings) -> None:
+    ancestors = [
+        (row["ancestor_code"], row["ancestor_level"], row["distance"])
+        for row in reference_rows(settings, "area_ancestor")
+        if row["area_code"] == "330324001000"
+    ]
+    assert ancestors == [
+        ("330324001000", "town", 0),
+        (YONGJIA, "county", 1),
+        (WENZHOU, "city", 2),
+        ("330000000000", "province", 3),
+    ]
+
+
+def test_an_area_that_lies_in_itself_raises(overlay: Overlay, tmp_path: Path) -> None:
+    turning = overlay(place__rules="{}")
+    (tmp_path / "deployment/policies/place/areas.csv").write_text(
+        "area_code,area_level,area_name,parent_code\n"
+        "990000000000,county,甲,990100000000\n"
+        "990100000000,town,乙,990000000000\n",
+        encoding="utf-8",
+    )
+    with pytest.raises(PolicyError, match="lies in itself"):
+        reference_rows(turning, "area")
+
+
+def test_areas_are_listed_once(settings: Settings) -> None:
+    path = PROJECT_ROOT / "policies/shared/areas.csv"
+    codes = [line.split(",")[0] for line in path.read_text(encoding="utf-8").splitlines()[1:]]
+    assert len(codes) == len(set(codes)) == len(reference_rows(settings, "area"))
+    assert all(len(code) == 12 and code.isdigit() for code in codes)

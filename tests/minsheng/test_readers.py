@@ -1,0 +1,214 @@
+"""What stands in a delivered file comes out as text, row by row, or the file is refused whole."""
+
+import csv
+import io
+import re
+from collections.abc import Sequence
+from datetime import date, datetime
+from pathlib import Path
+
+import polars as pl
+import pytest
+import xlsxwriter
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from minsheng import readers
+from minsheng.readers import Reading, UnreadableFile, read_rows
+
+HEADER = ("户编号", "姓名", "关系")
+
+
+def score(cells: Sequence[str]) -> int:
+    return len({*cells} & {*HEADER})
+
+
+def read(
+    folder: Path, content: bytes, name: str = "a.csv"
+) -> tuple[Reading, dict[int, tuple[str, ...]]]:
+    """The reading and the rows by number."""
+    path = folder / name
+    path.write_bytes(content)
+    reading = read_rows(path, score, folder / "rows.parquet")
+    rows = pl.read_parquet(folder / "rows.parquet").rows()
+    return reading, {row[0]: row[1:] for row in rows}
+
+
+def sheet(folder: Path, rows: Sequence[Sequence[object]], name: str = "a.xlsx") -> bytes:
+    """A workbook; dates look like dates."""
+    path = folder / f"made-{name}"
+    with xlsxwriter.Workbook(path, {"default_date_format": "yyyy-mm-dd"}) as workbook:
+        page = workbook.add_worksheet()
+        for place, row in enumerate(rows):
+            for column, cell in enumerate(row):
+                page.write(place, column, cell)
+    return path.read_bytes()
+
+
+cell = st.text(
+    st.sampled_from('",;\n\r\t\0 a1.姓𠮷㐂😀\ue000\u3000\u2028\x1c')
+    | st.characters(codec="gb18030"),
+    max_size=4,
+)
+
+
+@st.composite
+def written_row(draw: st.DrawFn) -> str:
+    """A row as some program writes it: quoted properly, quoted always, or not at all."""
+    width = draw(st.sampled_from([3, 3, 3, 3, 1, 2, 4, 0]))
+    cells = draw(st.lists(cell, min_size=width, max_size=width))
+    end = draw(st.sampled_from(["\n", "\r\n", "\r", "\n\n"]))
+    style = draw(st.sampled_from(["where needed", "always", "never"]))
+    if style == "never":
+        return ",".join(cells) + end
+    target = io.StringIO(newline="")
+    quoting = csv.QUOTE_ALL if style == "always" else csv.QUOTE_MINIMAL
+    csv.writer(target, quoting=quoting, lineterminator=end).writerow(cells)
+    return target.getvalue()
+
+
+@st.composite
+def written_file(draw: st.DrawFn) -> str:
+    title = draw(st.sampled_from(["", "名册,2022\n", '"名册\r\n第二行"\n', "\n"]))
+    return title + ",".join(HEADER) + "\n" + "".join(draw(st.lists(written_row(), max_size=12)))
+
+
+@settings(
+    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(
+    text=written_file(),
+    encoding=st.sampled_from(["utf-8", "utf-8-sig", "gb18030"]),
+    block_bytes=st.sampled_from([3, 16, 64, readers.BLOCK_BYTES]),
+)
+@example('户编号,姓名,关系\n1,"a\r\nb",c\n', "utf-8", 3)
+@example('户编号,姓名,关系\n1,"a,b,c\n2,"d,e\n', "utf-8", 64)
+@example("户编号,姓名,关系\n1,a,b", "gb18030", 16)
+def test_every_row_of_a_csv_is_read_as_csv_reads_it_or_accounted_for(
+    tmp_path: Path, text: str, encoding: str, block_bytes: int
+) -> None:
+    expected = list(csv.reader(io.StringIO(text, newline="")))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(readers, "BLOCK_BYTES", block_bytes)
+        try:
+            reading, rows = read(tmp_path, text.encode(encoding))
+        except UnreadableFile as fault:
+            opened = re.search(r"quotation mark opened in row (\d+) is never closed", str(fault))
+            assert opened and int(opened[1]) == len(expected)
+            assert list(csv.reader(io.StringIO(text + "\n", newline=""))) != expected
+            return
+    malformed = {row.row_number: row for row in reading.malformed}
+    blank = 0
+    for number, cells in enumerate(expected[reading.header_row :], start=reading.header_row + 1):
+        if number in rows:
+            assert rows[number] == tuple(cells)
+        elif number in malformed:
+            assert malformed[number].cells == len(cells)
+            assert len(cells) != len(HEADER) or any("\n" in cell for cell in cells)
+        else:
+            assert not "".join(cells).strip()
+            blank += 1
+    assert expected[reading.header_row - 1] == list(HEADER)
+    assert (reading.row_count, reading.blank_rows) == (len(rows), blank)
+    assert len(rows) + len(malformed) + blank == len(expected) - reading.header_row
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "gb18030"])
+def test_rare_characters_survive_every_encoding(tmp_path: Path, encoding: str) -> None:
+    text = "户编号,姓名,关系\n1,𠮷田㐂,户主\n2,䶮·艾力,妻\n"
+    reading, rows = read(tmp_path, text.encode(encoding))
+    assert rows == {2: ("1", "𠮷田㐂", "户主"), 3: ("2", "䶮·艾力", "妻")}
+    assert reading.form == f"csv {encoding} ','"
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
+def test_the_delimiter_is_the_one_that_makes_the_header(tmp_path: Path, delimiter: str) -> None:
+    lines = ["单位：甲,乙;丙,2022,,,", delimiter.join(HEADER), delimiter.join(["1", "a", "b"])]
+    _, rows = read(tmp_path, "\r\n".join(lines).encode(), "a.txt")
+    assert rows == {3: ("1", "a", "b")}
+
+
+def test_rows_are_numbered_as_a_spreadsheet_numbers_them(tmp_path: Path) -> None:
+    text = '"名册\n2022"\n\n户编号,"姓\n名",关系\n1,a,b\n\n2,"c\nd",e\n , ,\n3,f\n4,g,h\n'
+    reading, rows = read(tmp_path, text.replace("姓\n名", "姓名").encode())
+    assert rows == {4: ("1", "a", "b"), 6: ("2", "c\nd", "e"), 9: ("4", "g", "h")}
+    assert (reading.header_row, reading.blank_rows) == (3, 2)
+    assert [(row.row_number, row.cells) for row in reading.malformed] == [(8, 2)]
+
+
+def test_two_rows_that_a_stray_quotation_mark_joins_are_refused_together(tmp_path: Path) -> None:
+    text = '户编号,姓名,关系\n1,"a,户主\n2,b","户主"\n3,c,妻\n'
+    reading, rows = read(tmp_path, text.encode())
+    assert rows == {3: ("3", "c", "妻")}
+    assert [row.row_number for row in reading.malformed] == [2]
+
+
+def test_a_repeated_or_blank_header_gets_a_name_of_its_own(tmp_path: Path) -> None:
+    reading, _ = read(tmp_path, "户编号,姓名,姓 名,关系,,NOTE,note\n1,a,b,c,d,e,f\n".encode())
+    assert reading.headers == ("户编号", "姓名", "姓 名_2", "关系", "列5", "NOTE", "note_2")
+
+
+def test_a_workbook_has_title_rows_above_its_header(tmp_path: Path) -> None:
+    content = sheet(
+        tmp_path, [["名册"], [], list(HEADER), ["1", "张三", "户主"], [], ["2", "", ""]]
+    )
+    reading, rows = read(tmp_path, content, "a.xlsx")
+    assert rows == {4: ("1", "张三", "户主"), 6: ("2", "", "")}
+    assert (reading.header_row, reading.blank_rows) == (3, 1)
+
+
+def test_cells_of_a_workbook_come_out_as_they_are_shown(tmp_path: Path) -> None:
+    shown: list[tuple[object, str]] = [
+        (3.0, "3"),
+        (1234.5, "1234.5"),
+        (0.00001, "0.00001"),
+        (990101197001010011, "9.90101E+17"),
+        (990101700101001, "990101700101001"),
+        (date(2022, 6, 1), "2022-06-01"),
+        (datetime(2022, 6, 1, 8, 30), "2022-06-01 08:30:00"),
+        (True, "是"),
+        ("'990101197001010011", "'990101197001010011"),
+    ]
+    content = sheet(
+        tmp_path, [HEADER, *([str(n), value, ""] for n, (value, _) in enumerate(shown))]
+    )
+    _, rows = read(tmp_path, content, "a.xlsx")
+    assert [row[1] for row in rows.values()] == [text for _, text in shown]
+
+
+def test_a_cell_beyond_the_header_is_kept_in_a_column_without_a_name(tmp_path: Path) -> None:
+    content = sheet(tmp_path, [HEADER, ["1", "张三", "户主", "", "备注"], ["2", "王五", "妻"]])
+    reading, rows = read(tmp_path, content, "a.xlsx")
+    assert reading.headers == (*HEADER, "列4", "列5")
+    assert [row[4] for row in rows.values()] == ["备注", ""]
+
+
+def test_an_empty_sheet_has_no_header(tmp_path: Path) -> None:
+    with pytest.raises(UnreadableFile, match="no header row"):
+        read(tmp_path, sheet(tmp_path, []), "a.xlsx")
+
+
+def test_a_file_of_another_kind_is_not_read(tmp_path: Path) -> None:
+    with pytest.raises(UnreadableFile, match=r"files ending in \.pdf are not read; send one of"):
+        read(tmp_path, b"%PDF", "a.pdf")
+
+
+def test_a_message_never_repeats_the_rows_of_a_file_without_header(tmp_path: Path) -> None:
+    with pytest.raises(UnreadableFile) as fault:
+        read(tmp_path, "990101197001010011,张三,户主\n".encode())
+    assert "张三" not in str(fault.value)
+    assert "990101" not in str(fault.value)
+
+
+def test_utf8_with_a_broken_byte_is_not_taken_for_gb18030(tmp_path: Path) -> None:
+    # read as GB18030 these bytes are characters, and the headers are the same in both
+    content = b"id,name,note\n1," + "张三丰".encode() + b",a\n2,\xc0\xc1,b\n"
+    with pytest.raises(UnreadableFile, match=r"not UTF-8: byte 29, line 3"):
+        read_rows_by_latin_header(tmp_path, content)
+
+
+def read_rows_by_latin_header(folder: Path, content: bytes) -> Reading:
+    (folder / "a.csv").write_bytes(content)
+    return read_rows(
+        folder / "a.csv", lambda cells: len({*cells} & {"id", "name"}), folder / "rows.parquet"
+    )

@@ -1,0 +1,83 @@
+"""What the ingest refuses by a rule is what the checks find to break it on the rows as received."""
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from minsheng import lake
+from minsheng.build import make_raw
+from minsheng.checks import check_table
+from minsheng.demo import generate
+from minsheng.rejects import MALFORMED_RULE
+from minsheng.settings import PROJECT_ROOT
+from minsheng.warehouse import open_warehouse
+from tests.minsheng.desk import LI, PAYMENT, PAYMENT_HEADER, WANG, ZHANG, Desk, desk_at
+
+
+@pytest.fixture(scope="module")
+def dirty(tmp_path_factory: pytest.TempPathFactory) -> Desk:
+    """The demo's departments, with an error in every fifth row."""
+    home = tmp_path_factory.mktemp("dirty")
+    generate(
+        home / "inbox", home / "truth", project_root=PROJECT_ROOT, households=120, dirty_rate=0.2
+    )
+    return desk_at(home)
+
+
+def refused_in_force(desk: Desk, table: str) -> dict[str, int]:
+    """Rows by rule in the deliveries that count; a row that breaks two counts for both.
+
+    Rows with another number of cells than the header are in no table that could be checked.
+    """
+    counted: Counter[str] = Counter()
+    for receipt in lake.effective(desk.receipts(), None):
+        if receipt.table == table:
+            counted.update(receipt.refused_by_rule)
+    del counted[MALFORMED_RULE]
+    return dict(counted)
+
+
+def found_by_checks(desk: Desk, table: str, folder: Path) -> dict[str, int]:
+    """Failing rows by critical rule, as Great Expectations counts them on `raw.<table>`."""
+    contracts = desk.project.contracts
+    with open_warehouse(desk.project.settings, folder) as warehouse:
+        make_raw(warehouse, desk.project, desk.source(table))
+        results = check_table(warehouse, contracts[f"raw.{table}"], contracts)
+    assert all(result.is_refused_at_ingest for result in results if result.severity == "critical")
+    return {
+        result.check_name: result.failing_rows
+        for result in results
+        if result.severity == "critical" and result.failing_rows
+    }
+
+
+def test_a_row_that_breaks_several_rules_counts_for_each(desk: Desk) -> None:
+    rows = (
+        f"{ZHANG},张三,低保金,5\n{ZHANG},张三,低保金,6\n{WANG},,救济,-1\n9.9E+17,王五,低保金,abc\n"
+    )
+    rows += "".join(f"{LI},李{place},低保金,5\n" for place in range(5))
+    desk.put(PAYMENT, "2022-06.csv", PAYMENT_HEADER + rows)
+    desk.ingest(PAYMENT)
+    refused = refused_in_force(desk, PAYMENT)
+    assert refused == {
+        "amount_yuan_is_not_too_small": 1,
+        "amount_yuan_is_readable": 1,
+        "id_number_is_not_scientific": 1,
+        "key_is_unique": 1,
+        "person_name_is_given": 1,
+        "programme_code_is_readable": 1,
+    }
+    assert found_by_checks(desk, PAYMENT, desk.project.settings.builds / "a") == refused
+
+
+TABLES = sorted(path.stem for path in (PROJECT_ROOT / "expectations" / "staged").glob("*.yaml"))
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_ingest_and_checks_count_the_same_rows(dirty: Desk, table: str) -> None:
+    dirty.ingest(table)
+    refused = refused_in_force(dirty, table)
+    found = found_by_checks(dirty, table, dirty.project.settings.builds / table)
+    assert found == refused
+    assert refused or table == "statistics__area_benchmark"

@@ -1,0 +1,232 @@
+"""Text becomes a value exactly, or its row is refused; nothing is guessed."""
+
+import re
+from datetime import date
+from decimal import ROUND_HALF_UP, Decimal
+
+import polars as pl
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.minsheng.desk import INCOME, INCOME_HEADER, ROLL, ROLL_HEADER, VILLAGE, ZHANG, Desk
+
+FULL_WIDTH = str.maketrans("０１２３４５６７８９－．，", "0123456789-.,")
+LARGEST = Decimal("9999999999999999.99")
+
+many_at_once = settings(
+    max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+
+
+def business_incomes(desk: Desk, texts: list[str]) -> list[tuple[Decimal | None, str | None]]:
+    """What the texts become as a household's business income, and what their rows are refused for.
+
+    As many good rows follow, since a file of mostly bad rows is refused whole.
+    """
+    cells = [quoted(text) for text in texts] + ["1"] * (len(texts) + 1)
+    # the same texts drawn again make another file
+    drawing = len(desk.receipts())
+    rows = [f"户{drawing}-{place},2,{VILLAGE},{cell}\n" for place, cell in enumerate(cells)]
+    receipt = desk.take(INCOME, "2022.csv", INCOME_HEADER + "".join(rows))
+    return desk.typed(receipt).select("business_yuan", "refused_by").head(len(texts)).rows()
+
+
+def quoted(text: str) -> str:
+    return '"' + text.replace('"', '""') + '"'
+
+
+def understood(text: str) -> Decimal | None:
+    """The amount that a text states, to the fen, or None; written apart from the SQL."""
+    text = text.strip(" \t\r\n\u3000\u00a0")
+    if not re.fullmatch(r"-?[0-9]+(\.[0-9]+)?(e[+-]?[0-9]+)?", text):
+        text = text.translate(FULL_WIDTH)
+        if not re.fullmatch(r"[+-]?([0-9]+|[0-9]{1,3}(,[0-9]{3})+)?(\.[0-9]*)?", text):
+            return None
+        if not re.search("[0-9]", text):
+            return None
+    amount = Decimal(text.replace(",", ""))
+    if abs(amount) > LARGEST:
+        return None
+    return amount.quantize(Decimal("0.01"), ROUND_HALF_UP)
+
+
+@many_at_once
+@given(st.lists(st.decimals(-LARGEST, LARGEST, places=2), min_size=1, max_size=200))
+def test_an_amount_of_whole_fen_is_kept_exactly(desk: Desk, drawn: list[Decimal]) -> None:
+    found = business_incomes(desk, [f"{amount:f}" for amount in drawn])
+    assert found == [(amount, None) for amount in drawn]
+
+
+@many_at_once
+@given(
+    st.lists(
+        st.text("0123456789.,-+eE 元x１９，．－\u3000", max_size=9)
+        | st.from_regex(r"-?[0-9]{1,3}(,[0-9]{3}){0,2}(\.[0-9]{0,4})?", fullmatch=True)
+        | st.text(max_size=5),
+        min_size=20,
+        max_size=200,
+    )
+)
+def test_a_text_is_understood_or_its_row_is_refused(desk: Desk, drawn: list[str]) -> None:
+    texts = [text for text in drawn if "\n" not in text]
+    for text, (amount, refused_by) in zip(texts, business_incomes(desk, texts), strict=True):
+        expected = understood(text)
+        is_blank = not text.strip(" \t\r\n\u3000\u00a0")
+        assert (text, amount) == (text, expected)
+        is_refused = refused_by is not None
+        assert is_refused == (expected is None and not is_blank), (text, refused_by)
+
+
+@pytest.mark.parametrize(
+    ("text", "amount"),
+    [
+        ("1,234.56", "1234.56"),
+        ("１２３４．５６", "1234.56"),
+        ("－１，２３４", "-1234.00"),
+        (" 12.3 ", "12.30"),
+        ("\u300012.3\u00a0", "12.30"),
+        ("12.345", "12.35"),
+        ("-12.345", "-12.35"),
+        ("12.344999", "12.34"),
+        ("+5", "5.00"),
+        (".5", "0.50"),
+        ("5.", "5.00"),
+        ("1e+05", "100000.00"),
+        ("-0", "0.00"),
+    ],
+)
+def test_an_amount_is_read_as_departments_write_it(desk: Desk, text: str, amount: str) -> None:
+    assert business_incomes(desk, [text]) == [(Decimal(amount), None)]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "abc",
+        "12,34",
+        "1,2,3",
+        "1 234",
+        "1_000",
+        "1.23E+05",
+        "12.5元",
+        "1.2.3",
+        "--5",
+        "-",
+        "NaN",
+        "inf",
+        "0x10",
+        "99999999999999999",
+        "（5）",
+    ],
+)
+def test_an_amount_that_is_not_understood_refuses_its_row(desk: Desk, text: str) -> None:
+    assert business_incomes(desk, [text]) == [(None, "business_yuan_is_readable")]
+
+
+def test_an_amount_left_empty_is_unknown_and_not_zero(desk: Desk) -> None:
+    assert business_incomes(desk, [""]) == [(None, None)]
+
+
+def certificates(desk: Desk, texts: list[str]) -> list[tuple[date | None, str | None]]:
+    """What the texts become as the date of issue of a certificate."""
+    header = "残疾人证号,姓名,残疾类别,残疾等级,发证日期\n"
+    dates = [*texts, *["2020-01-01"] * (len(texts) + 1)]
+    rows = [
+        f"9901011970010100{place:04},张三,肢体,二级,{text}\n" for place, text in enumerate(dates)
+    ]
+    receipt = desk.take(
+        "disability_federation__disability_certificate", "2022.csv", header + "".join(rows)
+    )
+    return desk.typed(receipt).select("issue_date", "refused_by").head(len(texts)).rows()
+
+
+def test_a_date_is_read_as_departments_write_it(desk: Desk) -> None:
+    texts = ["2022-06-01", "2022-6-1", "2022/06/01", "2022/6/1", "20220601", "2022年6月1日"]
+    texts += ["2022年06月01日", "2022.6.1", "２０２２－０６－０１", " 2022-06-01 "]
+    texts += ["2022-06-01 00:00:00", "2022-06-01T08:30:00", "2022/6/1 8:30", "2022.6.1 8:30:15.5"]
+    assert certificates(desk, texts) == [(date(2022, 6, 1), None)] * len(texts)
+
+
+def test_a_date_that_is_not_understood_refuses_its_row(desk: Desk) -> None:
+    texts = [
+        "epoch",
+        "infinity",
+        "today",
+        "2022-06-31",
+        "2022-13-01",
+        "2022111",
+        "44713",
+        "22-06-01",
+        "1-6-2022",
+        "2022-06",
+    ]
+    texts += ["2022-06-01 foo", "2022-06/01", "1822-06-01", "2022年6月1", "０", "12022-06-01"]
+    assert certificates(desk, texts) == [(None, "issue_date_is_readable")] * len(texts)
+
+
+def test_a_date_after_the_delivery_refuses_its_row(desk: Desk) -> None:
+    texts = ["2023-01-10", "2023-01-11", "2035-01-01"]
+    refusals = [refused_by for _, refused_by in certificates(desk, texts)]
+    rule = "issue_date_is_not_in_the_future"
+    assert refusals == [None, rule, rule]
+
+
+def start_months(desk: Desk, texts: list[str]) -> pl.DataFrame:
+    months = [*texts, *["2020-01"] * (len(texts) + 1)]
+    rows = [f"{ZHANG},张{place},低保,{text},500\n" for place, text in enumerate(months)]
+    receipt = desk.take(ROLL, "2022-12.csv", ROLL_HEADER + "".join(rows))
+    return desk.typed(receipt).select("start_month", "refused_by").head(len(texts))
+
+
+def test_a_month_is_read_as_departments_write_it(desk: Desk) -> None:
+    texts = [
+        "2022-06",
+        "202206",
+        "2022年6月",
+        "2022年06月",
+        "2022/6",
+        "2022.06",
+        "2022-6",
+        "２０２２０６",
+    ]
+    texts += ["2022-06-15", "2022年6月1日", "20220601"]
+    assert start_months(desk, texts).rows() == [(date(2022, 6, 1), None)] * len(texts)
+
+
+def test_a_month_that_is_not_understood_refuses_its_row(desk: Desk) -> None:
+    texts = ["2022", "20226", "2022-13", "六月", "2022-06-31", "1-2022", "infinity"]
+    assert start_months(desk, texts).rows() == [(None, "start_month_is_readable")] * len(texts)
+
+
+def test_a_word_outside_its_code_list_refuses_its_row(desk: Desk) -> None:
+    words = ["低保", "农村低保", " 特困 ", "dibao", "贫困", "低保2"]
+    rows = "".join(f"{ZHANG},张{place},{word},,\n" for place, word in enumerate(words))
+    receipt = desk.take(ROLL, "2022-12.csv", ROLL_HEADER + rows)
+    rule = "assistance_code_is_readable"
+    assert desk.typed(receipt).select("assistance_code", "refused_by").rows() == [
+        ("dibao", None),
+        ("dibao", None),
+        ("tekun", None),
+        ("dibao", None),
+        (None, rule),
+        (None, rule),
+    ]
+
+
+def test_identity_numbers_are_stored_in_one_form(desk: Desk) -> None:
+    written = [
+        "99010119700101001x",
+        " 990101 19700101 001X",
+        "'99010119700101001X",
+        "９９０１０１１９７００１０１００１Ｘ",
+    ]
+    rows = "".join(f"{number},张{place},低保,,\n" for place, number in enumerate(written))
+    receipt = desk.take(ROLL, "2022-12.csv", ROLL_HEADER + rows)
+    assert desk.typed(receipt)["id_number"].to_list() == ["99010119700101001X"] * len(written)
+
+
+def test_a_number_of_the_household_in_scientific_notation_refuses_its_row(desk: Desk) -> None:
+    rows = f"9.90101E+17,2,{VILLAGE},1\n户1,2,{VILLAGE},1\n"
+    receipt = desk.take(INCOME, "2022.csv", INCOME_HEADER + rows)
+    assert receipt.refused_by_rule == {"household_number_is_not_scientific": 1}
