@@ -377,7 +377,7 @@ def report(
         f"{named}.",
         f"Both sides came to the same rows in every table from `reference` on: "
         f"{'; '.join(f'{table} {values[0]:,} rows' for table, values in figures.items())}.",
-        f"Checks on finished tables: bare {checks[0]}, refresh {checks[1]}.",
+        f"Checks on finished tables, types left out: bare {checks[0]}, refresh {checks[1]}.",
         "",
         "| | min | median | max | load before | others' share |",
         "|---|---:|---:|---:|---:|---:|",

@@ -49,6 +49,8 @@ class Incoming:
     """A file in the inbox and what its place and sidecar say of it."""
 
     path: Path
+    state: tuple[int, int, int]
+    """Which file it was, how long and how old, when it was found."""
     department: str
     dataset: str
     sender: str | None
@@ -133,8 +135,7 @@ def ingest_dataset(
                         connection,
                         (*known, *receipts),
                     )
-                    arrival.path.unlink(missing_ok=True)
-                    _sidecar(arrival.path).unlink(missing_ok=True)
+                    is_removed = _remove(arrival)
                 except ChangedWhileRead:
                     left.append(arrival.path.name)
                     continue
@@ -143,16 +144,16 @@ def ingest_dataset(
                         f"{arrival.path}: cannot be taken into {settings.home}: {fault}; "
                         "the file is still in the inbox; mend the disk and refresh again"
                     ) from fault
+                if not is_removed:
+                    left.append(arrival.path.name)
                 if receipt is None:
                     repeated.append(arrival.path.name)
                 else:
                     receipts.append(receipt)
         return Ingested(tuple(receipts), tuple(repeated), tuple(left))
 
-    spill = settings.home / "tmp"
-    spill.mkdir(parents=True, exist_ok=True, mode=RESTRICTED_FOLDER_MODE)
     with (
-        duckdb.connect(config={"temp_directory": str(spill)}) as database,
+        _database(settings) as database,
         ThreadPoolExecutor(max_workers=os.cpu_count()) as pool,
     ):
         parts = list(pool.map(take_all, waiting.values()))
@@ -171,7 +172,7 @@ def ensure_typed(
     version = typed_version(source, codes)
     if receipt.contract_hash == version and typed_path(folder, version).is_file():
         return receipt
-    with duckdb.connect() as connection:
+    with _database(settings) as connection:
         judged = _judge(connection, folder, source, codes, receipt, receipt.headers)
     rejects.write(settings.rejects, folder, source, judged)
     lake.write_receipt(folder, judged)
@@ -189,6 +190,13 @@ def typed_path(folder: Path, version: str) -> Path:
     return folder / "typed" / f"{version}.parquet"
 
 
+def _database(settings: Settings) -> duckdb.DuckDBPyConnection:
+    """A database in memory; what does not fit there is nobody else's to read."""
+    spill = settings.home / "tmp"
+    spill.mkdir(parents=True, exist_ok=True, mode=RESTRICTED_FOLDER_MODE)
+    return duckdb.connect(config={"temp_directory": str(spill)})
+
+
 def _workshop(settings: Settings, source: Contract) -> Path:
     """Where deliveries are made before they are moved to their place."""
     return settings.lake / ".incoming" / source.table
@@ -202,9 +210,10 @@ def _incoming(settings: Settings, source: Contract, now: datetime) -> Iterator[I
         if folder not in (path.parent, path.parent.parent):
             continue
         try:
-            file_date = datetime.fromtimestamp(path.stat().st_mtime, tz=settings.time_zone)
+            found = path.stat()
         except FileNotFoundError:  # taken away since the folder was listed
             continue
+        file_date = datetime.fromtimestamp(found.st_mtime, tz=settings.time_zone)
         period = lake.period_in(path.name, source.delivery.period) or ""
         delivered_at, rows, fault = file_date, None, ""
         try:
@@ -216,6 +225,7 @@ def _incoming(settings: Settings, source: Contract, now: datetime) -> Iterator[I
             fault = str(wrong)
         yield Incoming(
             path,
+            _state(found),
             department,
             dataset,
             sender=None if path.parent == folder else path.parent.name,
@@ -296,7 +306,7 @@ def _take(
     settings.lake.chmod(RESTRICTED_FOLDER_MODE)
     try:
         original = folder / "original" / arrival.path.name
-        sha256 = _copy(arrival.path, original)
+        sha256 = _copy(arrival, original)
         if _sidecar(arrival.path).is_file():
             shutil.copyfile(_sidecar(arrival.path), _sidecar(original))
         delivered_at = arrival.delivered_at.isoformat()
@@ -350,9 +360,10 @@ def _take(
     return receipt
 
 
-def _copy(path: Path, destination: Path) -> str:
-    """Copy `path` and return its SHA-256; raises ChangedWhileRead if it did not hold still."""
+def _copy(arrival: Incoming, destination: Path) -> str:
+    """Copy the file and return its SHA-256; raises ChangedWhileRead if it did not hold still."""
     digest = hashlib.sha256()
+    path = arrival.path
     try:
         with path.open("rb") as stream, destination.open("wb") as copy:
             before = os.fstat(stream.fileno())
@@ -363,10 +374,25 @@ def _copy(path: Path, destination: Path) -> str:
         named = path.stat()
     except FileNotFoundError:
         raise ChangedWhileRead(f"{path.name} was taken away while it was read") from None
-    states = {(each.st_ino, each.st_size, each.st_mtime_ns) for each in (before, after, named)}
-    if len(states) > 1:
+    if any(_state(each) != arrival.state for each in (before, after, named)):
         raise ChangedWhileRead(f"{path.name} changed while it was read; it stays in the inbox")
     return digest.hexdigest()
+
+
+def _state(stat: os.stat_result) -> tuple[int, int, int]:
+    return stat.st_ino, stat.st_size, stat.st_mtime_ns
+
+
+def _remove(arrival: Incoming) -> bool:
+    """Remove a file that is taken; a newer one that has come to its place stays for the next."""
+    try:
+        if _state(arrival.path.stat()) != arrival.state:
+            return False
+    except FileNotFoundError:
+        return True
+    arrival.path.unlink(missing_ok=True)
+    _sidecar(arrival.path).unlink(missing_ok=True)
+    return True
 
 
 def _read_and_judge(

@@ -363,9 +363,9 @@ def decided_numbers(settings: Settings) -> frozenset[Decimal]:
     )
 
 
-def main() -> int:
+def main(settings: Settings) -> int:
     """Print what is found in `sql/`; 1 if there is anything."""
-    found = lint_models(load_settings())
+    found = lint_models(settings)
     for path, findings in found.items():
         for finding in findings:
             print(f"{path}:{finding.line}: {finding.message}")
@@ -403,4 +403,4 @@ def _line(node: exp.Expr) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(load_settings()))

@@ -317,6 +317,25 @@ def test_a_file_that_changes_while_it_is_read_stays_in_the_inbox(
     assert len(desk.ingest(PAYMENT).receipts) == 1
 
 
+def test_a_file_that_comes_in_place_of_one_just_read_is_not_removed_with_it(desk: Desk) -> None:
+    content = PAYMENT_HEADER + "".join(f"{ZHANG},张{n},低保金,500\n" for n in range(50_000))
+    path = desk.put(PAYMENT, "2022-06.csv", content)
+
+    def replace_when_it_was_read() -> None:
+        while not list(desk.lake.glob(".incoming/*/*/rows.parquet")):
+            time.sleep(0.0005)
+        path.with_suffix(".tmp").write_text(GOOD, encoding="utf-8")
+        path.with_suffix(".tmp").replace(path)
+
+    replacer = threading.Thread(target=replace_when_it_was_read)
+    replacer.start()
+    first = desk.ingest(PAYMENT)
+    replacer.join()
+    assert [receipt.rows_received for receipt in first.receipts] == [50_000]
+    assert (first.left, desk.waiting()) == (("2022-06.csv",), ["2022-06.csv"])
+    assert [receipt.rows_received for receipt in desk.ingest(PAYMENT).receipts] == [1]
+
+
 @contextmanager
 def small_disk(folder: Path, kilobytes: int) -> Iterator[Path]:
     """A real file system of so many kilobytes at `folder`."""

@@ -1,5 +1,6 @@
 """Each rule of the lint by a model it refuses and one that says the same and passes."""
 
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
@@ -255,16 +256,16 @@ def test_the_project_s_models_pass() -> None:
 
 
 def test_the_command_prints_file_line_and_message_and_fails(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for folder in ("policies", "expectations", "deployments"):
+    for folder in ("policies", "expectations"):
         (tmp_path / folder).symlink_to(PROJECT_ROOT / folder)
     model = tmp_path / "sql" / "linked" / "bill.sql"
     model.parent.mkdir(parents=True)
+    settings = replace(load_settings(deployment="demo"), root=tmp_path)
     model.write_text("-- One row per person.\nselect\n    person_id\nfrom person\n")
-    monkeypatch.setattr("minsheng.settings.PROJECT_ROOT", tmp_path)
-    assert main() == 1
+    assert main(settings) == 1
     assert capsys.readouterr().out == "sql/linked/bill.sql:4: table person needs its schema\n"
     model.write_text("-- One row per person.\nselect\n    person_id\nfrom linked.person\n")
-    assert main() == 0
+    assert main(settings) == 0
     assert capsys.readouterr().out == ""

@@ -304,14 +304,14 @@ def test_codes_that_policies_name_stand_in_their_lists(settings: Settings) -> No
 
 
 def test_a_word_that_a_department_writes_means_one_code(settings: Settings) -> None:
-    entries: dict[str, list[dict[str, object]]] = yaml.safe_load(
+    entries = yaml.safe_load(
         (PROJECT_ROOT / "policies/shared/codes.yaml").read_text(encoding="utf-8")
     )
     for name, codes in entries.items():
         texts = [
-            str(text)
+            text
             for entry in codes
-            for text in {entry["code"], entry["label_zh"], *(entry.get("synonyms") or ())}  # type: ignore[misc]
+            for text in {entry["code"], entry["label_zh"], *entry.get("synonyms", ())}
         ]
         assert len(texts) == len(set(texts)), name
 

@@ -62,8 +62,11 @@ def written_row(draw: st.DrawFn) -> str:
     if style == "never":
         return ",".join(cells) + end
     target = io.StringIO(newline="")
-    quoting = csv.QUOTE_ALL if style == "always" else csv.QUOTE_MINIMAL
-    csv.writer(target, quoting=quoting, lineterminator=end).writerow(cells)
+    is_always = style == "always"
+    writer = csv.writer(
+        target, quoting=csv.QUOTE_ALL if is_always else csv.QUOTE_MINIMAL, lineterminator=end
+    )
+    writer.writerow(cells)
     return target.getvalue()
 
 
