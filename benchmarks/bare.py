@@ -18,7 +18,7 @@ import re
 import shutil
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -1269,15 +1269,16 @@ def run(inbox: Path, folder: Path, secret: bytes) -> dict[str, float]:
     folder.mkdir(parents=True)
     seconds: dict[str, float] = {}
     with duckdb.connect(str(folder / RESULT_FILE)) as connection:
-        for part, work in (
-            ("prepare", lambda: prepare(connection, folder)),
-            ("deliveries", lambda: take_deliveries(connection, inbox)),
-            ("rows", lambda: read_and_judge(connection, folder)),
-            ("vault", lambda: link(connection, secret)),
-            ("models", lambda: make_models(connection)),
-            ("checks", lambda: check_tables(connection)),
-            ("export", lambda: export(connection, folder)),
-        ):
+        parts: dict[str, Callable[[], None]] = {
+            "prepare": lambda: prepare(connection, folder),
+            "deliveries": lambda: take_deliveries(connection, inbox),
+            "rows": lambda: read_and_judge(connection, folder),
+            "vault": lambda: link(connection, secret),
+            "models": lambda: make_models(connection),
+            "checks": lambda: check_tables(connection),
+            "export": lambda: export(connection, folder),
+        }
+        for part, work in parts.items():
             begun = time.perf_counter()
             work()
             seconds[part] = time.perf_counter() - begun

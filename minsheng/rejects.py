@@ -2,8 +2,10 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TypedDict
 
-import polars as pl
+import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import xlsxwriter
 
@@ -28,22 +30,44 @@ WORKBOOK_CHARACTERS = 200
 WORKBOOK_COLUMNS = ("行号", "列", "原值（已脱敏）", "规则", "原因")
 
 
+WORKBOOK_WIDTHS = (8, 20, 28, 36, 44)
+REFUSED_SCHEMA = pa.schema(
+    {
+        "row_number": pa.int64(),
+        "column": pa.string(),
+        "value": pa.string(),
+        "rule": pa.string(),
+        "reason": pa.string(),
+    }
+)
+
+
+class RefusedCell(TypedDict):
+    """What a department is told of one refused row and one rule."""
+
+    row_number: int
+    column: str
+    value: str
+    rule: str
+    reason: str
+
+
 def keep_malformed(folder: Path, rows: Sequence[MalformedRow]) -> None:
     """Keep the lines that are no rows beside the rows."""
     if rows:
-        frame = pl.DataFrame(
+        table = pa.table(
             {
                 "row_number": [row.row_number for row in rows],
                 "cells": [row.cells for row in rows],
                 "text": [row.text for row in rows],
             }
         )
-        _write_parquet(folder / MALFORMED_FILE, frame)
+        pq.write_table(table, folder / MALFORMED_FILE)
 
 
 def malformed_count(folder: Path) -> int:
     path = folder / MALFORMED_FILE
-    return pl.scan_parquet(path).select(pl.len()).collect().item() if path.is_file() else 0
+    return int(pq.read_metadata(path).num_rows) if path.is_file() else 0
 
 
 def write(rejects: Path, delivery: Path, source: Contract, receipt: Receipt) -> None:
@@ -72,82 +96,63 @@ def write(rejects: Path, delivery: Path, source: Contract, receipt: Receipt) -> 
         )
         return
     refused = refused_cells(delivery, source, receipt)
-    _write_parquet(delivery / REFUSED_FILE, refused)
+    pq.write_table(pa.Table.from_pylist(refused, schema=REFUSED_SCHEMA), delivery / REFUSED_FILE)
     _write_workbook(workbook, refused)
 
 
-def _write_parquet(path: Path, frame: pl.DataFrame) -> None:
-    """By pyarrow, which says that a disk is full by an OSError."""
-    pq.write_table(frame.to_arrow(), path)
-
-
-def _write_workbook(path: Path, refused: pl.DataFrame) -> None:
+def _write_workbook(path: Path, refused: Sequence[RefusedCell]) -> None:
     """A delivered text is text: not a formula that the reader's program would run, not a link."""
     options = {"in_memory": True, "strings_to_formulas": False, "strings_to_urls": False}
-    shown = refused.head(WORKBOOK_ROWS).with_columns(
-        pl.col("value").str.slice(0, WORKBOOK_CHARACTERS)
-    )
     with xlsxwriter.Workbook(path, options) as workbook:
         sheet = workbook.add_worksheet("退回")
         sheet.write_row(0, 0, WORKBOOK_COLUMNS, workbook.add_format({"bold": True}))
-        for place, line in enumerate(shown.iter_rows(), start=1):
-            sheet.write_row(place, 0, line)
-        sheet.autofit()
+        for place, cell in enumerate(refused[:WORKBOOK_ROWS], start=1):
+            shown = {**cell, "value": str(cell["value"])[:WORKBOOK_CHARACTERS]}
+            sheet.write_row(place, 0, shown.values())
+        for place, width in enumerate(WORKBOOK_WIDTHS):
+            sheet.set_column(place, place, width)
 
 
-def refused_cells(delivery: Path, source: Contract, receipt: Receipt) -> pl.DataFrame:
-    """One row per refused row and rule it breaks.
+def refused_cells(delivery: Path, source: Contract, receipt: Receipt) -> list[RefusedCell]:
+    """One entry per refused row and rule it breaks, in order.
 
-    Columns: row_number, column (label), value (masked), rule, reason.
+    Keys: row_number, column (label), value (masked), rule, reason.
     """
     rules = {rule.name: rule for rule in parsing.row_rules(source)}
     typed = delivery / "typed" / f"{receipt.contract_hash}.parquet"
-    refused = (
-        pl.scan_parquet(typed)
-        .filter(pl.col("refused_by").is_not_null())
-        .select("row_number", pl.col("refused_by").str.split(",").alias("rule"))
-        .explode("rule")
-        .sort("row_number", "rule")
-        .collect()
-    )
-    texts = _texts(delivery, refused["row_number"])
+    judged = pq.read_table(typed, columns=["row_number", "refused_by"])
+    refused = judged.filter(pc.is_valid(judged["refused_by"])).to_pylist()
+    texts = _texts(delivery, [row["row_number"] for row in refused])
     sources = {column.name: _headers_of(column, receipt.headers) for column in source.columns}
-    lines: list[dict[str, object]] = []
-    for row_number, name in refused.iter_rows():
-        rule = rules.get(name)
-        columns = rule.columns if rule else source.key[:0]
-        headers = [header for column in columns for header in sources.get(column, ())]
-        value = " / ".join(texts[row_number].get(header) or "" for header in headers)
-        direct = any(source.column(column).sensitivity == "direct" for column in columns)
-        lines.append(
-            {
-                "row_number": row_number,
-                "column": "、".join(source.column(column).label_zh for column in columns),
-                "value": masked(value) if direct else value,
-                "rule": name,
-                "reason": rule.why if rule else REASONS[name],
-            }
-        )
-    path = delivery / MALFORMED_FILE
-    if path.is_file():
-        for row_number, cells, _ in pl.read_parquet(path).iter_rows():
-            lines.append(
+    cells: list[RefusedCell] = []
+    for row in refused:
+        for name in row["refused_by"].split(","):
+            rule = rules.get(name)
+            columns = [source.column(each) for each in (rule.columns if rule else ())]
+            headers = [header for column in columns for header in sources[column.name]]
+            value = " / ".join(texts[row["row_number"]].get(header) or "" for header in headers)
+            direct = any(column.sensitivity == "direct" for column in columns)
+            cells.append(
                 {
-                    "row_number": row_number,
-                    "column": "",
-                    "value": f"{cells}",
-                    "rule": MALFORMED_RULE,
-                    "reason": REASONS[MALFORMED_RULE],
+                    "row_number": row["row_number"],
+                    "column": "、".join(column.label_zh for column in columns),
+                    "value": masked(value) if direct else value,
+                    "rule": name,
+                    "reason": rule.why if rule else REASONS[name],
                 }
             )
-    schema = {
-        "row_number": pl.Int64,
-        "column": pl.String,
-        "value": pl.String,
-        "rule": pl.String,
-        "reason": pl.String,
-    }
-    return pl.DataFrame(lines, schema=schema).sort("row_number", "rule")
+    path = delivery / MALFORMED_FILE
+    for row in pq.read_table(path).to_pylist() if path.is_file() else ():
+        cells.append(
+            {
+                "row_number": row["row_number"],
+                "column": "",
+                "value": str(row["cells"]),
+                "rule": MALFORMED_RULE,
+                "reason": REASONS[MALFORMED_RULE],
+            }
+        )
+    return sorted(cells, key=lambda cell: (cell["row_number"], cell["rule"]))
 
 
 def masked(value: str) -> str:
@@ -158,13 +163,15 @@ def masked(value: str) -> str:
     return value[:shown] + "*" * (len(value) - shown - 1) + value[-1]
 
 
-def _texts(delivery: Path, row_numbers: pl.Series) -> dict[int, dict[str, str]]:
-    rows = (
-        pl.scan_parquet(delivery / "rows.parquet")
-        .filter(pl.col(ROW_NUMBER).is_in(row_numbers.unique().to_list()))
-        .collect()
-    )
-    return {row[ROW_NUMBER]: row for row in rows.iter_rows(named=True)}
+def _texts(delivery: Path, row_numbers: Sequence[int]) -> dict[int, dict[str, str]]:
+    """The delivered texts of the given rows."""
+    wanted = pa.array(row_numbers, pa.int64())
+    found: dict[int, dict[str, str]] = {}
+    with pq.ParquetFile(delivery / "rows.parquet") as rows:
+        for batch in rows.iter_batches():
+            kept = batch.filter(pc.is_in(batch[ROW_NUMBER], value_set=wanted))
+            found.update((row[ROW_NUMBER], row) for row in kept.to_pylist())
+    return found
 
 
 def _headers_of(column: Column, headers: Sequence[str]) -> list[str]:
