@@ -248,9 +248,7 @@ def make_model(warehouse: Warehouse, project: Project, model: Model) -> int:
     return write_table(warehouse, project.contracts[model.name], model.sql)
 
 
-def record_digest(
-    warehouse: Warehouse, project: Project, contract: Contract, run_id: str
-) -> str:
+def record_digest(warehouse: Warehouse, project: Project, contract: Contract, run_id: str) -> str:
     """Note rows and digest of a table in `meta.table_digest`; return the digest.
 
     Until the build is published the table carries the run that made it, since the build's own id is
@@ -333,6 +331,8 @@ def table_reads(project: Project) -> dict[str, tuple[str, ...]]:
 
 def _tables_checked_against(contract: Contract) -> set[str]:
     tables = {reference.table for reference in contract.references}
+    for each in contract.checks:
+        tables.update(models.tables_read(each.query))
     if contract.layer not in RESTRICTED_LAYERS and any(c.codes for c in contract.columns):
         tables.add("reference.code")
     return tables - {contract.name}
@@ -342,7 +342,9 @@ def downstream(project: Project, remade: str, selected: Collection[str]) -> tupl
     """Tables that read `remade`, directly or not, and are not `selected` themselves."""
     touched = {remade}
     while True:
-        more = {name for name, above in project.reads.items() if touched.intersection(above)} - touched
+        more = {
+            name for name, above in project.reads.items() if touched.intersection(above)
+        } - touched
         if not more:
             return tuple(sorted(touched - set(selected) - {remade}))
         touched |= more

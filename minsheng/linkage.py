@@ -88,7 +88,7 @@ left join holders using (record_identity)
 def household_select(sources: Sequence[Contract], secret: bytes) -> str:
     """The SELECT of `vault.household`: one row per household number of any source."""
     numbers = (
-        " union ".join(
+        " union all ".join(
             f"select household_number from {source.name}"
             for source in sources
             if any(column.name == "household_number" for column in source.columns)
@@ -97,7 +97,7 @@ def household_select(sources: Sequence[Contract], secret: bytes) -> str:
     )
     return f"""
 select household_number, {mint(secret, "'household|' || household_number")} as household_id
-from ({numbers})
+from (select distinct household_number from ({numbers}))
 """
 
 

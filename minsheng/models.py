@@ -62,7 +62,12 @@ class Model:
     @cached_property
     def reads(self) -> tuple[str, ...]:
         """Tables the model reads, by name."""
-        return tuple(sorted({f"{t.db}.{t.name}" for t in self.tree.find_all(exp.Table) if t.db}))
+        return tuple(sorted(_tables(self.tree)))
+
+
+def tables_read(query: str) -> set[str]:
+    """Names of the tables that a query reads."""
+    return _tables(sqlglot.parse_one(query, dialect="duckdb"))
 
 
 def load_models(root: Path) -> dict[str, Model]:
@@ -128,3 +133,7 @@ def column_lineage(
                 pairs.add((table, node.name.rsplit(".", 1)[-1].strip('"')))
         found[column] = tuple(sorted(pairs))
     return found
+
+
+def _tables(tree: exp.Expr) -> set[str]:
+    return {f"{table.db}.{table.name}" for table in tree.find_all(exp.Table) if table.db}

@@ -167,15 +167,16 @@ def _codes(settings: Settings) -> list[Row]:
 
 def _rule_values(settings: Settings) -> list[Row]:
     rows: list[Row] = []
-    for rule_id, rule in _named(settings, "rules.yaml").items():
+    spans: dict[tuple[str, str], list[tuple[date, date]]] = {}
+    for rule_id, rule in _rules(settings):
         for area_code in _list(rule["areas"]):
-            spans: list[tuple[date, date]] = []
+            held = spans.setdefault((rule_id, str(area_code)), [])
             for first_day, entry in _mapping(rule["values"]).items():
                 start = _day(first_day)
                 until = _day(entry.get("until", FOR_EVER))
                 if until < start:
                     raise PolicyError(f"rule {rule_id}: a value ends {until} before its {start}")
-                spans.append((start, until))
+                held.append((start, until))
                 rows.append(
                     {
                         "rule_id": rule_id,
@@ -191,11 +192,31 @@ def _rule_values(settings: Settings) -> list[Row]:
                         "clause": entry.get("clause", ""),
                     }
                 )
-            spans.sort()
-            for (_, end), (following, _) in pairwise(spans):
-                if following <= end:
-                    raise PolicyError(f"rule {rule_id}: two values hold on {following}")
+    for (rule_id, area_code), held in spans.items():
+        for (_, end), (following, _) in pairwise(sorted(held)):
+            if following <= end:
+                raise PolicyError(
+                    f"rule {rule_id}: two values hold in area {area_code} on {following}"
+                )
     return rows
+
+
+def _rules(settings: Settings) -> list[tuple[str, dict[str, object]]]:
+    """Rules of every plan and subject; several may decide one rule, each for its own areas.
+
+    A rule that the deployment names replaces the project's, or by null removes it.
+    """
+    rules: list[tuple[str, dict[str, object]]] = []
+    for folder in settings.overlaid("policies"):
+        own = [
+            (rule_id, rule)
+            for path in sorted(folder.glob("*/rules.yaml"))
+            for rule_id, rule in _read(path).items()
+        ]
+        named = {rule_id for rule_id, _ in own}
+        rules = [each for each in rules if each[0] not in named]
+        rules += [(rule_id, _mapping(rule)) for rule_id, rule in own if rule is not None]  # type: ignore[misc]
+    return rules
 
 
 def _populations(settings: Settings) -> list[Row]:
@@ -213,7 +234,7 @@ def _income_concepts(settings: Settings) -> list[Row]:
 
 
 def _signals(settings: Settings) -> list[Row]:
-    rules = _named(settings, "rules.yaml")
+    rules = {rule_id for rule_id, _ in _rules(settings)}
     rows: list[Row] = []
     for signal_id, entry in _named(settings, "signals.yaml").items():
         for rule in (entry["threshold_rule"], entry.get("factor_rule")):
@@ -326,7 +347,7 @@ def _plan_files(settings: Settings) -> list[dict[str, object]]:
 
 
 def _named(settings: Settings, file_name: str) -> dict[str, dict[str, object]]:
-    """Entries of every file of that name, by name; an overlay replaces an entry, or removes it by null."""
+    """Entries of every file of that name; an overlay replaces an entry, or by null removes it."""
     entries: dict[str, dict[str, object]] = {}
     for folder in settings.overlaid("policies"):
         for path in sorted(folder.glob(f"*/{file_name}")):

@@ -6,7 +6,7 @@ the columns it compares. A table that nobody gives is empty, a column that nobod
 """
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
@@ -24,6 +24,8 @@ Row = Mapping[str, object]
 Tables = Mapping[str, list[Row]]
 FOLDER = Path(__file__).parent / "models"
 RELATIVE_TOLERANCE = 1e-12
+LOOKED_UP = ("indicators.rule_in_force", "indicators.watch_window")
+"""Look-ups that a case gives by their policies: they are made first, from what the case gives."""
 
 
 @dataclass(frozen=True)
@@ -68,14 +70,30 @@ class Bench:
             self.policies[name] = [dict(row) for row in reference_rows(self.settings, table)]
         return self.policies[name]
 
+    def _between(self, model: Model, supplied: Collection[str]) -> list[Model]:
+        """Models that the case leaves to be made from what it supplies, in order."""
+        wanted = [
+            self.models[name]
+            for name in model.reads
+            if name in self.models and name not in supplied and name in LOOKED_UP
+        ]
+        above = [each for found in wanted for each in self._between(found, supplied)]
+        return [each for each in self.models.values() if each in (*above, *wanted)]
+
     def make(self, case: Case) -> Contract:
         """Make the case's table and return its contract."""
         model = self.models[case.model]
-        unread = {*case.given, *case.real} - set(model.reads)
+        supplied = {*case.given, *case.real}
+        made_first = self._between(model, supplied)
+        read = {name for each in (model, *made_first) for name in each.reads}
+        unread = supplied - read
         assert not unread, f"{case.model} does not read {sorted(unread)}"
-        for name in model.reads:
+        for name in read - {each.name for each in made_first}:
             rows = self.of_policies(name) if name in case.real else case.given.get(name, [])
             self.set(name, rows)
+        for each in made_first:
+            self.held.pop(each.name, None)
+            write_table(self.warehouse, self.contracts[each.name], each.sql)
         self.held.pop(case.model, None)
         write_table(self.warehouse, self.contracts[case.model], model.sql)
         return self.contracts[case.model]

@@ -10,36 +10,6 @@ with build as (
         cast(year(as_of_month) as integer) as as_of_year
     from meta.build
 ),
-in_force as (
-    select
-        county.area_code as county_code,
-        rule.rule_id,
-        rule.value
-    from reference.area as county
-    join build on county.area_level = 'county'
-    join reference.rule_value as rule
-        on build.as_of_month between rule.effective_from and rule.effective_to
-    left join reference.area_ancestor as ancestor
-        on ancestor.area_code = county.area_code and ancestor.ancestor_code = rule.area_code
-    where ancestor.area_code is not null or rule.area_code = '000000000000'
-    qualify row_number() over (
-        partition by county.area_code, rule.rule_id order by ancestor.distance nulls last
-    ) = 1
-),
-watch as (
-    select
-        in_force.county_code,
-        build.after_month,
-        cast(build.after_month - interval 1 month * cast(round(max(in_force.value) filter (
-            where in_force.rule_id = 'watch_months')) as integer) as date) as watch_from,
-        max(in_force.value) filter (
-            where in_force.rule_id = 'benefit_gap_months') as gap_months,
-        max(in_force.value) filter (where in_force.rule_id = 'compulsory_age_from') as age_from,
-        max(in_force.value) filter (where in_force.rule_id = 'compulsory_age_to') as age_to
-    from in_force
-    join build on true
-    group by in_force.county_code, build.after_month
-),
 household as (
     select household.household_id, household.county_code
     from linked.household as household
@@ -114,7 +84,7 @@ child as (
     select member.household_id, school_year.year
     from member
     join school_year on member.birth_month is not null
-    join watch
+    join indicators.watch_window as watch
         on watch.county_code = member.county_code
         and school_year.year - year(member.birth_month)
             - case when month(member.birth_month) >= 9 then 1 else 0 end
@@ -147,7 +117,7 @@ medical as (
         min(settlement.month) as first_month
     from member
     join linked.medical_settlement as settlement using (person_id)
-    join watch
+    join indicators.watch_window as watch
         on watch.county_code = member.county_code
         and settlement.month >= watch.watch_from
         and settlement.month < watch.after_month
@@ -160,7 +130,7 @@ disabled as (
         min(disability.issue_month) as first_month
     from member
     join linked.disability as disability using (person_id)
-    join watch
+    join indicators.watch_window as watch
         on watch.county_code = member.county_code
         and disability.issue_month >= watch.watch_from
         and disability.issue_month < watch.after_month
@@ -180,7 +150,7 @@ benefit as (
         max(payment.month) as last_month
     from member
     join linked.relief_payment as payment using (person_id)
-    join watch
+    join indicators.watch_window as watch
         on watch.county_code = member.county_code
         and payment.month >= watch.watch_from
         and payment.month < watch.after_month
@@ -191,7 +161,7 @@ benefit as (
 stopped_benefit as (
     select benefit.household_id, benefit.person_id, benefit.programme_code, benefit.last_month
     from benefit
-    join watch using (county_code)
+    join indicators.watch_window as watch using (county_code)
     join paid_month
         on paid_month.month > benefit.last_month and paid_month.month < watch.after_month
     group by

@@ -1,6 +1,5 @@
 -- One row per household and year with a ledger of its income; an unknown income stays unknown.
--- Where a ledger comes in rounds, the round of the accounting month stands for the year; a ledger
--- of an income concept that reference.income_concept does not list is left out.
+-- Where a ledger comes in rounds, the round of the accounting month stands for the year.
 -- The total is the sum of the four components, or the declared total where they are not given.
 select
     household.household_id,
@@ -21,7 +20,7 @@ select
     ledger.row_number
 from staged.agriculture__household_income as ledger
 join vault.household as household using (household_number)
-join reference.income_concept as concept using (income_concept)
+left join reference.income_concept as concept using (income_concept)
 where concept.accounting_month is null or concept.accounting_month = month(ledger.period_month)
 qualify row_number() over (
     partition by household.household_id, year(ledger.period_month)

@@ -1,28 +1,6 @@
 -- One row per household and signal whose measure passes the threshold in force in its county.
 -- The value of the nearest area decides; a signal gives way to the stronger one it names.
-with build as (
-    select as_of_month
-    from meta.build
-),
-threshold as (
-    select
-        county.area_code as county_code,
-        rule.rule_id,
-        rule.value,
-        rule.document,
-        rule.clause
-    from reference.area as county
-    join build on county.area_level = 'county'
-    join reference.rule_value as rule
-        on build.as_of_month between rule.effective_from and rule.effective_to
-    left join reference.area_ancestor as ancestor
-        on ancestor.area_code = county.area_code and ancestor.ancestor_code = rule.area_code
-    where ancestor.area_code is not null or rule.area_code = '000000000000'
-    qualify row_number() over (
-        partition by county.area_code, rule.rule_id order by ancestor.distance nulls last
-    ) = 1
-),
-compared as (
+with compared as (
     select
         measure.household_id,
         signal.signal_id,
@@ -39,10 +17,10 @@ compared as (
         measure.first_month
     from indicators.household_measure as measure
     join reference.signal as signal using (measure_id)
-    join threshold
+    join indicators.rule_in_force as threshold
         on threshold.county_code = measure.county_code
         and threshold.rule_id = signal.threshold_rule_id
-    left join threshold as factor
+    left join indicators.rule_in_force as factor
         on factor.county_code = measure.county_code and factor.rule_id = signal.factor_rule_id
     where signal.factor_rule_id is null or factor.value is not null
 ),

@@ -9,22 +9,6 @@ with build as (
         cast(year(as_of_month) as integer) as as_of_year
     from meta.build
 ),
-in_force as (
-    select
-        county.area_code as county_code,
-        rule.rule_id,
-        rule.value
-    from reference.area as county
-    join build on county.area_level = 'county'
-    join reference.rule_value as rule
-        on build.as_of_month between rule.effective_from and rule.effective_to
-    left join reference.area_ancestor as ancestor
-        on ancestor.area_code = county.area_code and ancestor.ancestor_code = rule.area_code
-    where ancestor.area_code is not null or rule.area_code = '000000000000'
-    qualify row_number() over (
-        partition by county.area_code, rule.rule_id order by ancestor.distance nulls last
-    ) = 1
-),
 cause as (
     select household_id, cause_code, sum(points) as points
     from risk.household_signal
@@ -85,11 +69,11 @@ described as (
         coalesce(on_roll.year < latest_roll.year, false) as left_roll
     from totals
     join linked.household as household using (household_id)
-    join in_force as entry
+    join indicators.rule_in_force as entry
         on entry.county_code = household.county_code
         and entry.rule_id = 'entry_points'
         and totals.points >= entry.value
-    left join in_force as line
+    left join indicators.rule_in_force as line
         on line.county_code = household.county_code and line.rule_id = 'monitoring_line'
     left join income using (household_id)
     left join on_roll using (household_id)

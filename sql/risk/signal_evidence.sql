@@ -9,36 +9,6 @@ with build as (
         cast(year(as_of_month) as integer) as as_of_year
     from meta.build
 ),
-in_force as (
-    select
-        county.area_code as county_code,
-        rule.rule_id,
-        rule.value
-    from reference.area as county
-    join build on county.area_level = 'county'
-    join reference.rule_value as rule
-        on build.as_of_month between rule.effective_from and rule.effective_to
-    left join reference.area_ancestor as ancestor
-        on ancestor.area_code = county.area_code and ancestor.ancestor_code = rule.area_code
-    where ancestor.area_code is not null or rule.area_code = '000000000000'
-    qualify row_number() over (
-        partition by county.area_code, rule.rule_id order by ancestor.distance nulls last
-    ) = 1
-),
-watch as (
-    select
-        in_force.county_code,
-        build.after_month,
-        cast(build.after_month - interval 1 month * cast(round(max(in_force.value) filter (
-            where in_force.rule_id = 'watch_months')) as integer) as date) as watch_from,
-        max(in_force.value) filter (
-            where in_force.rule_id = 'benefit_gap_months') as gap_months,
-        max(in_force.value) filter (where in_force.rule_id = 'compulsory_age_from') as age_from,
-        max(in_force.value) filter (where in_force.rule_id = 'compulsory_age_to') as age_to
-    from in_force
-    join build on true
-    group by in_force.county_code, build.after_month
-),
 fired as (
     select household_id, signal_id, as_of_month, measure_id, first_month
     from risk.household_signal
@@ -70,7 +40,7 @@ member as (
     join latest_roll using (household_id, year)
     join linked.person as person using (person_id)
     join linked.household as household using (household_id)
-    join watch using (county_code)
+    join indicators.watch_window as watch using (county_code)
     where person.link_rule_code = 'id_and_name'
 ),
 income as (

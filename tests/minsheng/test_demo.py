@@ -6,7 +6,6 @@ import ast
 import csv
 import hashlib
 import io
-import os
 import re
 import subprocess
 import sys
@@ -442,7 +441,7 @@ def test_a_folder_with_files_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "inbox" / "note.txt").write_text("mine", encoding="utf-8")
     with pytest.raises(FileExistsError, match="already holds files"):
         run_demo(tmp_path, 10)
-    assert os.listdir(tmp_path / "inbox") == ["note.txt"]
+    assert [path.name for path in (tmp_path / "inbox").iterdir()] == ["note.txt"]
 
 
 def test_a_handful_of_households_still_gets_every_file(tmp_path: Path) -> None:

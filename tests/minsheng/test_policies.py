@@ -23,13 +23,13 @@ PINGYANG = "330326000000"
 HANGZHOU = "330100000000"
 VILLAGE = "330324001001"
 WRONG_RULES = {
-    "two values hold on 2020-06-01": """
+    "two values hold in area 000000000000 on 2020-06-01": """
         rule:
           {label_zh: 规则, label_en: rule, unit: persons, areas: ['000000000000'], values: {
             2020-06-01: {value: 2, reference: b},
             2020-01-01: {until: 2020-06-01, value: 1, reference: a}}}
         """,
-    "two values hold on 2021-01-01": """
+    "two values hold in area 000000000000 on 2021-01-01": """
         rule:
           {label_zh: 规则, label_en: rule, unit: persons, areas: ['000000000000'], values: {
             2021-01-01: {value: 2, reference: b},
@@ -355,3 +355,15 @@ def test_areas_are_listed_once(settings: Settings) -> None:
     codes = [line.split(",")[0] for line in path.read_text(encoding="utf-8").splitlines()[1:]]
     assert len(codes) == len(set(codes)) == len(reference_rows(settings, "area"))
     assert all(len(code) == 12 and code.isdigit() for code in codes)
+
+
+def test_two_plans_may_decide_one_rule_each_for_its_own_areas(overlay: Overlay) -> None:
+    mine = "{label_zh: 线, label_en: line, unit: persons, areas: ['%s'], values: %s}"
+    settings = overlay(
+        plan_a__rules="my_line: "
+        + mine % ("330300000000", "{2020-01-01: {value: 1, reference: a}}"),
+        plan_b__rules="my_line: "
+        + mine % ("330100000000", "{2020-01-01: {value: 2, reference: b}}"),
+    )
+    assert rule_value(settings, "my_line", "330324000000", date(2021, 1, 1)) == 1
+    assert rule_value(settings, "my_line", "330102000000", date(2021, 1, 1)) == 2

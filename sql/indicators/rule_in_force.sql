@@ -1,0 +1,19 @@
+-- One row per county and rule whose value is in force there in the build's month.
+-- The value of the nearest area decides: the county's own, its city's, its province's, the nation's.
+select
+    county.area_code as county_code,
+    rule.rule_id,
+    rule.value,
+    rule.unit,
+    rule.document,
+    rule.clause
+from reference.area as county
+join meta.build as build on county.area_level = 'county'
+join reference.rule_value as rule
+    on build.as_of_month between rule.effective_from and rule.effective_to
+left join reference.area_ancestor as ancestor
+    on ancestor.area_code = county.area_code and ancestor.ancestor_code = rule.area_code
+where ancestor.area_code is not null or rule.area_code = '000000000000'
+qualify row_number() over (
+    partition by county.area_code, rule.rule_id order by ancestor.distance nulls last
+) = 1
