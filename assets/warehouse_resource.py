@@ -12,6 +12,7 @@ import dagster as dg
 from pydantic import PrivateAttr
 
 from minsheng.build import Inputs, Project, downstream, gather_inputs, mark_stale
+from minsheng.lake import delivered_bytes
 from minsheng.release import current
 from minsheng.settings import Settings, load_settings
 from minsheng.warehouse import RESTRICTED_FILE, WAREHOUSE_FILE, Warehouse, open_warehouse
@@ -61,7 +62,13 @@ class Build:
             self._selected = frozenset(".".join(key.path) for key in selection)
             self.is_whole = self._selected.issuperset(everything)
             self._prepare_folder()
-            self._warehouse = self._stack.enter_context(open_warehouse(self.settings, self.folder))
+            self._warehouse = self._stack.enter_context(
+                open_warehouse(
+                    self.settings,
+                    self.folder,
+                    delivered_bytes(self.settings.inbox, self.settings.lake),
+                )
+            )
         return self._warehouse
 
     def table_is_made(self, name: str) -> None:

@@ -29,6 +29,7 @@ SIDECAR_SUFFIX = ".yaml"
 IGNORED_PREFIXES = ("~$", ".")
 IGNORED_SUFFIXES = (".tmp", ".part", ".crdownload")
 COPY_BYTES = 4 << 20
+MEMORY_LIMIT = "500MB"
 WRITE_FAULTS = (OSError, duckdb.IOException, XlsxWriterException)
 """What a full or broken disk is called by those who write to it."""
 
@@ -194,7 +195,7 @@ def _database(settings: Settings) -> duckdb.DuckDBPyConnection:
     """A database in memory; what does not fit there is nobody else's to read."""
     spill = settings.home / "tmp"
     spill.mkdir(parents=True, exist_ok=True, mode=RESTRICTED_FOLDER_MODE)
-    return duckdb.connect(config={"temp_directory": str(spill)})
+    return duckdb.connect(config={"temp_directory": str(spill), "memory_limit": MEMORY_LIMIT})
 
 
 def _workshop(settings: Settings, source: Contract) -> Path:

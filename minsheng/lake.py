@@ -116,6 +116,12 @@ def read_receipts(lake: Path, table: str = "[!.]*__*") -> tuple[Receipt, ...]:
     return tuple(sorted(receipts, key=_order))
 
 
+def delivered_bytes(inbox: Path, lake: Path) -> int:
+    """Bytes of all files that were delivered or wait in the inbox."""
+    waiting = sum(path.stat().st_size for path in inbox.rglob("*") if path.is_file())
+    return waiting + sum(receipt.byte_count for receipt in read_receipts(lake))
+
+
 def write_receipt(folder: Path, receipt: Receipt) -> None:
     text = json.dumps(asdict(receipt), ensure_ascii=False, indent=1)
     temporary = folder / "receipt.json.tmp"

@@ -42,15 +42,25 @@ class Warehouse:
         return self.connection.execute(query, list(parameters)).fetchall()
 
 
+LEAST_MEMORY_BYTES = 500 << 20
+
+
 @contextmanager
-def open_warehouse(settings: Settings, folder: Path) -> Iterator[Warehouse]:
-    """Open the build in `folder`, made if it is not there yet; closing checkpoints both files."""
+def open_warehouse(
+    settings: Settings, folder: Path, delivered_bytes: int = 0
+) -> Iterator[Warehouse]:
+    """Open the build in `folder`, made if it is not there yet; closing checkpoints both files.
+
+    DuckDB keeps as much in memory as was delivered, at least 500 MB, and spills the rest.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     settings.builds.chmod(RESTRICTED_FOLDER_MODE)
     spill = settings.home / "tmp"
     spill.mkdir(parents=True, exist_ok=True, mode=RESTRICTED_FOLDER_MODE)
     with duckdb.connect(str(folder / WAREHOUSE_FILE)) as connection:
         connection.execute(f"set temp_directory = {literal(str(spill))}")
+        memory = max(LEAST_MEMORY_BYTES, delivered_bytes)
+        connection.execute(f"set memory_limit = '{memory}B'")
         connection.execute("set preserve_insertion_order = false")
         connection.execute("set enable_progress_bar = false")
         restricted = folder / RESTRICTED_FILE

@@ -101,7 +101,9 @@ def test_one_refresh_is_one_run_with_rows_schema_and_lineage(clean: Home) -> Non
     assert metadata["dagster/row_count"].value == rows
     lineage = metadata["dagster/column_lineage"].value.deps_by_column
     assert lineage["line_yuan"] == [
-        dg.TableColumnDep(asset_key=dg.AssetKey(["reference", "rule_value"]), column_name="value")
+        dg.TableColumnDep(
+            asset_key=dg.AssetKey(["indicators", "rule_in_force"]), column_name="value"
+        )
     ]
     assert set(lineage) == {
         row[0]
