@@ -1,6 +1,5 @@
 """The resource that every asset writes through: one lock, one connection and one build a run."""
 
-import fcntl
 import shutil
 from collections.abc import Collection, Iterator
 from contextlib import ExitStack, contextmanager
@@ -13,17 +12,13 @@ from pydantic import PrivateAttr
 
 from minsheng.build import Inputs, Project, downstream, gather_inputs, mark_stale
 from minsheng.lake import delivered_bytes
+from minsheng.lock import refresh_lock
 from minsheng.release import current
 from minsheng.settings import Settings, load_settings
 from minsheng.warehouse import RESTRICTED_FILE, WAREHOUSE_FILE, Warehouse, open_warehouse
 
-LOCK_FILE = "refresh.lock"
 WORK_PREFIX = ".work-"
 PARTIAL_PREFIX = "partial-"
-
-
-class AnotherRefreshRuns(RuntimeError):
-    """Two refreshes may not write at once."""
 
 
 class Build:
@@ -126,7 +121,7 @@ class WarehouseResource(dg.ConfigurableResource):  # type: ignore[type-arg]  # n
         )
         run = context.run
         run_id = (run.root_run_id or run.run_id) if run else "in-memory"
-        with refresh_lock(settings):
+        with refresh_lock(settings.home):
             self._build = Build(project, datetime.now(settings.time_zone), run_id)
             try:
                 yield self
@@ -137,17 +132,3 @@ class WarehouseResource(dg.ConfigurableResource):  # type: ignore[type-arg]  # n
     def build(self) -> Build:
         assert self._build is not None, "the resource is used outside a run"
         return self._build
-
-
-@contextmanager
-def refresh_lock(settings: Settings) -> Iterator[None]:
-    """Hold the home's lock; raises AnotherRefreshRuns at once if somebody else has it."""
-    settings.home.mkdir(parents=True, exist_ok=True)
-    with (settings.home / LOCK_FILE).open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise AnotherRefreshRuns(
-                f"another refresh is writing {settings.home}; wait for it to end"
-            ) from None
-        yield

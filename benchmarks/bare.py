@@ -1154,10 +1154,12 @@ KEYS = {
         "area_code, population, year, income_concept, list_basis, price_basis"
     ),
     "indicators.poverty_measure": "area_code, population, year, line_id, measure",
+    "indicators.rule_in_force": "county_code, rule_id",
     "indicators.target_result": (
         "policy_id, item_id, part, area_code, year, list_basis, price_basis"
     ),
     "indicators.target_shortfall": "policy_id, item_id, part, year, entity_id",
+    "indicators.watch_window": "county_code",
     "risk.household_signal": "household_id, signal_id, as_of_month",
     "risk.return_to_poverty": "household_id, as_of_month",
     "risk.signal_evidence": "household_id, signal_id, delivery_id, row_number, role",
@@ -1229,20 +1231,35 @@ FOREIGN_KEYS = (
     ("risk.signal_evidence", "delivery_id", "meta.delivery"),
 )
 
-THRESHOLDS_IN_FORCE = """
-select distinct measure.county_code, signal.signal_id
-from indicators.household_measure as measure
-join reference.signal as signal using (measure_id)
-where not exists (
-    select 1
-    from reference.rule_value as rule
-    where rule.rule_id = signal.threshold_rule_id
-        and (rule.area_code = '000000000000' or rule.area_code in (
-            select ancestor_code
-            from reference.area_ancestor as ancestor
-            where ancestor.area_code = measure.county_code))
-        and measure.as_of_month between rule.effective_from and rule.effective_to)
-"""
+QUERIES = (
+    (
+        "indicators.rule_in_force",
+        "what_every_warning_needs_is_decided",
+        """
+        select county.county_code, needed.rule_id
+        from (
+            select distinct county_code from linked.household where county_code is not null
+        ) as county
+        cross join (
+            values ('watch_months'), ('benefit_gap_months'), ('compulsory_age_from'),
+                ('compulsory_age_to'), ('entry_points'), ('monitoring_line')
+        ) as needed (rule_id)
+        anti join indicators.rule_in_force as rule
+            on rule.county_code = county.county_code and rule.rule_id = needed.rule_id
+        """,
+    ),
+    (
+        "risk.household_signal",
+        "every_signal_has_a_threshold_in_force",
+        """
+        select distinct measure.county_code, signal.signal_id
+        from indicators.household_measure as measure
+        join reference.signal as signal using (measure_id)
+        anti join indicators.rule_in_force as rule
+            on rule.county_code = measure.county_code and rule.rule_id = signal.threshold_rule_id
+        """,
+    ),
+)
 
 EXPORTED = ("indicators", "risk", "quality", "meta")
 
@@ -1610,14 +1627,7 @@ def check_tables(connection: duckdb.DuckDBPyConnection) -> None:
         )
         for table, columns, target in FOREIGN_KEYS
     ]
-    checks.append(
-        (
-            "risk.household_signal",
-            "every_signal_has_a_threshold_in_force",
-            "critical",
-            THRESHOLDS_IN_FORCE,
-        )
-    )
+    checks += [(table, name, "critical", query) for table, name, query in QUERIES]
     for table, name, severity, query in checks:
         connection.execute(
             f"insert into quality.check_result select '{table}', '{name}', '{severity}', "

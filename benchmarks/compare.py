@@ -60,21 +60,19 @@ def headlines(published: Path) -> dict[str, tuple[object, ...]]:
         }
 
 
-def check_counts(bare: Path, published: Path) -> tuple[int, int]:
-    """How many checks on finished tables each side has run.
+def checks_lacking(bare: Path, published: Path) -> list[str]:
+    """Checks on finished tables that the refresh has run and the bare script has not.
 
-    Those of column types are left out: only `differences` holds the bare tables' types to account.
+    Those of column types are left out: `differences` compares the types.
     """
-    query = (
-        "select count(*) from {}.quality.check_result where table_name not like 'raw.%' "
-        "and check_name <> 'columns_and_types_are_as_promised'"
-    )
+    names = "select table_name || ' ' || check_name from {}.quality.check_result"
     with _opened(bare, published) as connection:
-        ours, theirs = (
-            connection.execute(query.format(side)).fetchall()[0][0]
-            for side in ("bare", "published")
-        )
-    return int(ours), int(theirs)
+        rows = connection.execute(
+            f"{names.format('published')} where table_name not like 'raw.%' "
+            "and check_name <> 'columns_and_types_are_as_promised' "
+            f"except {names.format('bare')} order by all"
+        ).fetchall()
+    return [row[0] for row in rows]
 
 
 def _opened(bare: Path, published: Path) -> duckdb.DuckDBPyConnection:

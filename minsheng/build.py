@@ -159,7 +159,7 @@ def code_version(root: Path) -> str:
     digest = hashlib.sha256()
     for folder in CODE_FOLDERS:
         for path in sorted((root / folder).rglob("*")):
-            if path.suffix in CODE_SUFFIXES and "demo" not in path.parts[:-1]:
+            if path.suffix in CODE_SUFFIXES and "demo" not in path.relative_to(root).parts:
                 digest.update(path.relative_to(root).as_posix().encode() + b"\0")
                 digest.update(path.read_bytes())
     return digest.hexdigest()[:16]

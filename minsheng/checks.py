@@ -73,6 +73,16 @@ def _received_promises(staged: Contract, relation: str) -> Iterable[_Promise]:
             rule.why,
             is_refused_at_ingest=rule.severity == "critical",
         )
+    critical = [r.expression for r in parsing.row_rules(staged) if r.severity == "critical"]
+    yield _Promise(
+        RowCheck(
+            "no_accepted_row_breaks_a_critical_rule",
+            "refused_by is not null or "
+            + " and ".join(f"coalesce({expression}, true)" for expression in critical),
+        ),
+        "critical",
+        "违反严重规则的行不得进入后续各表",
+    )
     key = ", ".join(staged.key)
     yield _Promise(
         QueryCheck(
@@ -120,7 +130,7 @@ def _table_promises(contract: Contract, contracts: Mapping[str, Contract]) -> It
     is_source = contract.layer == "staged"
     yield _Promise(
         QueryCheck("key_is_unique", f"select {key} from {name} group by {key} having count(*) > 1"),
-        # two senders may deliver the same row: that is theirs to mend and the models take the first
+        # two senders may deliver the same row: theirs to mend, and no reason to stop everybody
         "warning" if is_source else "critical",
         f"主键 {key} 不得重复",
     )

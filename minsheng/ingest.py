@@ -5,12 +5,14 @@ any instruction is mended by the next one.
 """
 
 import hashlib
+import inspect
 import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Literal
 from uuid import uuid4
@@ -19,7 +21,7 @@ import duckdb
 import yaml
 from xlsxwriter.exceptions import XlsxWriterException
 
-from minsheng import lake, parsing, rejects
+from minsheng import identity, lake, parsing, rejects
 from minsheng.contracts import Contract
 from minsheng.lake import DeliveryError, Receipt
 from minsheng.readers import Reading, UnreadableFile, read_rows
@@ -183,8 +185,15 @@ def ensure_typed(
 def typed_version(source: Contract, codes: parsing.Codes) -> str:
     """Changes when the same text would be typed or judged otherwise."""
     lists = {column.codes: codes.get(column.codes or "") for column in source.columns}
-    text = f"{source.hash}{sorted(lists.items(), key=str)}{parsing.FORMAT_VERSION}"
+    text = f"{source.hash}{sorted(lists.items(), key=str)}{_reading_code()}"
     return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+@cache
+def _reading_code() -> str:
+    """Changes when the modules that type and judge rows change."""
+    modules = (parsing, identity)
+    return "".join(inspect.getsource(module) for module in modules)
 
 
 def typed_path(folder: Path, version: str) -> Path:

@@ -18,9 +18,6 @@ EARLIEST_YEAR, LATEST_YEAR = 1900, 2100
 BLANKS = " \t\r\n\u3000\u00a0"  # the wide and the hard blank are meant
 """What is trimmed from the ends of a cell."""
 
-FORMAT_VERSION = 2
-"""Raise it when typed rows of the same text and contract would come out differently."""
-
 
 def quoted(name: str) -> str:
     """`name` as an SQL identifier."""

@@ -19,6 +19,7 @@ from minsheng.settings import Settings
 Row = dict[str, object]
 NATION = "000000000000"
 FOR_EVER = date(9999, 12, 31)
+AGGREGATES = ("growth", "growth_over_rural", "minimum", "not_computed")
 
 
 class PolicyError(ValueError):
@@ -305,6 +306,10 @@ def _targets(settings: Settings) -> list[Row]:
         for item in _list(plan["items"]):
             for part in _list(item.get("parts", [])):
                 name = f"{plan['policy_id']} {item['item_id']} {part['part']}"
+                if part["aggregate"] not in AGGREGATES:
+                    raise PolicyError(
+                        f"{name}: aggregate {part['aggregate']!r} is none of {AGGREGATES}"
+                    )
                 if part["population"] not in populations:
                     raise PolicyError(f"{name}: no population {part['population']!r}")
                 rows += [

@@ -14,6 +14,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from itertools import chain, islice
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
@@ -22,6 +23,9 @@ import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
 from minsheng.parsing import header_key
+
+if TYPE_CHECKING:
+    from python_calamine import CalamineWorkbook
 
 ROW_NUMBER = "__row_number"
 HEADER_SEARCH_ROWS = 20
@@ -399,6 +403,7 @@ def _read_workbook(path: Path, score: Score, destination: Path) -> Reading:
 
     try:
         with CalamineWorkbook.from_path(path) as workbook:
+            _refuse_other_sheets(workbook)
             sheet = workbook.get_sheet_by_index(0)
             rows = sheet.to_python(skip_empty_area=False)
     except (CalamineError, OSError, IndexError) as fault:
@@ -428,6 +433,22 @@ def _read_workbook(path: Path, score: Score, destination: Path) -> Reading:
         writer.close()
     form = f"{path.suffix[1:].lower()} sheet {sheet.name}"
     return writer.reading(form, header_index + 1, headers)
+
+
+def _refuse_other_sheets(workbook: "CalamineWorkbook") -> None:
+    """Text on a second sheet would be lost: one sheet a file."""
+    others = [
+        name
+        for name in workbook.sheet_names[1:]
+        if any(
+            any(cell != "" for cell in row) for row in workbook.get_sheet_by_name(name).to_python()
+        )
+    ]
+    if others:
+        raise UnreadableFile(
+            f"more than one sheet holds text ({'、'.join(others)} beside the first); "
+            "send each sheet as a file of its own"
+        )
 
 
 def _cell_text(cell: object) -> str:

@@ -15,7 +15,7 @@ from minsheng.build import Project, record_digest
 from minsheng.contracts import RESTRICTED_LAYERS, Contract
 from minsheng.parsing import literal, quoted
 from minsheng.settings import PUBLISHED_FILE_MODE, Settings
-from minsheng.warehouse import RESTRICTED_FILE, WAREHOUSE_FILE, Warehouse, qualified
+from minsheng.warehouse import WAREHOUSE_FILE, Warehouse, qualified
 
 CURRENT = "current"
 BUILD_NOTE = "build.json"
@@ -83,6 +83,7 @@ def export(warehouse: Warehouse, project: Project, folder: Path) -> None:
                 f"to {literal(str(target))} "
                 f"(format parquet, compression zstd, kv_metadata {{{metadata}}})"
             )
+            target.chmod(PUBLISHED_FILE_MODE)
 
 
 def publish_build(
@@ -116,9 +117,13 @@ def publish(settings: Settings, work: Path) -> Version:
             "select version, build_id, as_of_month::varchar, built_at::varchar from meta.build"
         ).fetchall()[0]
     name, build_id, as_of_month, built_at = (str(value) for value in row)
+    published = current(settings)
+    if published is not None and published.build_id == build_id:
+        # the same inputs once more: what readers have is what they would get
+        shutil.rmtree(work)
+        return published
     home = settings.builds / build_id
-    if home.exists():
-        shutil.rmtree(home)
+    _remove(home)
     work.rename(home)
     incoming = settings.published / f".{name}.incoming"
     shutil.rmtree(incoming, ignore_errors=True)
@@ -130,7 +135,6 @@ def publish(settings: Settings, work: Path) -> Version:
     note = {"version": name, "build_id": build_id, "as_of_month": as_of_month, "built_at": built_at}
     (incoming / BUILD_NOTE).write_text(json.dumps(note, indent=1) + "\n", encoding="utf-8")
     folder = settings.published / name
-    shutil.rmtree(folder, ignore_errors=True)
     incoming.rename(folder)
     _point_current(settings, name)
     _prune(settings)
@@ -143,7 +147,7 @@ def versions(settings: Settings) -> tuple[Version, ...]:
     for path in sorted(settings.published.glob(f"[0-9]*/{BUILD_NOTE}")):
         note = json.loads(path.read_text(encoding="utf-8"))
         found.append(Version(folder=path.parent, **note))
-    return tuple(found)
+    return tuple(version for version in found if _is_readable(version))
 
 
 def current(settings: Settings) -> Version | None:
@@ -170,6 +174,10 @@ def rollback(settings: Settings, version: str | None = None) -> Version:
     return wanted[0]
 
 
+def _is_readable(version: Version) -> bool:
+    return (version.folder / WAREHOUSE_FILE).is_file()
+
+
 def _point_current(settings: Settings, name: str) -> None:
     temporary = settings.published / f".{CURRENT}.{os.getpid()}"
     temporary.unlink(missing_ok=True)
@@ -184,17 +192,23 @@ def _prune(settings: Settings) -> None:
     kept = published[-settings.keep_versions :] + ((now,) if now else ())
     for each in published:
         if each not in kept:
-            shutil.rmtree(each.folder)
+            _remove(each.folder)
     kept_builds = {each.build_id for each in kept}
     for folder in settings.builds.iterdir():
-        if folder.is_dir() and folder.name not in kept_builds and _is_finished(folder):
-            shutil.rmtree(folder)
+        # a partial build is a copy of the version before; with a new version it is past
+        if folder.is_dir() and folder.name not in kept_builds:
+            _remove(folder)
     for leftover in settings.published.glob(".*.incoming"):
         shutil.rmtree(leftover)
 
 
-def _is_finished(folder: Path) -> bool:
-    return not folder.name.startswith((".", "partial-")) and (folder / RESTRICTED_FILE).exists()
+def _remove(folder: Path) -> None:
+    """Remove a folder so that a death in between leaves nothing that looks whole."""
+    if folder.exists():
+        aside = folder.with_name(f".{folder.name.lstrip('.')}.removed")
+        shutil.rmtree(aside, ignore_errors=True)
+        folder.rename(aside)
+        shutil.rmtree(aside)
 
 
 def _parquet_metadata(contract: Contract) -> dict[str, str]:

@@ -4,6 +4,7 @@
 `reference` and `linked` on and names nobody. SQL writes `layer.table`, the search path finds it.
 """
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -43,6 +44,7 @@ class Warehouse:
 
 
 LEAST_MEMORY_BYTES = 500 << 20
+MEMORY_SHARE = 0.8
 
 
 @contextmanager
@@ -51,7 +53,8 @@ def open_warehouse(
 ) -> Iterator[Warehouse]:
     """Open the build in `folder`, made if it is not there yet; closing checkpoints both files.
 
-    DuckDB keeps as much in memory as was delivered, at least 500 MB, and spills the rest.
+    DuckDB keeps as much in memory as was delivered, at least 500 MB and at most 0.8 of the
+    machine, and spills the rest.
     """
     folder.mkdir(parents=True, exist_ok=True)
     settings.builds.chmod(RESTRICTED_FOLDER_MODE)
@@ -59,7 +62,8 @@ def open_warehouse(
     spill.mkdir(parents=True, exist_ok=True, mode=RESTRICTED_FOLDER_MODE)
     with duckdb.connect(str(folder / WAREHOUSE_FILE)) as connection:
         connection.execute(f"set temp_directory = {literal(str(spill))}")
-        memory = max(LEAST_MEMORY_BYTES, delivered_bytes)
+        machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+        memory = min(max(LEAST_MEMORY_BYTES, delivered_bytes), int(MEMORY_SHARE * machine))
         connection.execute(f"set memory_limit = '{memory}B'")
         connection.execute("set preserve_insertion_order = false")
         connection.execute("set enable_progress_bar = false")

@@ -102,9 +102,12 @@ def explain(household_id: str) -> None:
 def rollback(version: Annotated[str | None, typer.Argument()] = None) -> None:
     """Make an earlier version current; without a name, the one before the current."""
     with _clear_errors():
+        from minsheng.lock import refresh_lock
         from minsheng.release import rollback as make_current
 
-        typer.echo(f"current is {make_current(load_settings(), version).version}")
+        settings = load_settings()
+        with refresh_lock(settings.home):
+            typer.echo(f"current is {make_current(settings, version).version}")
 
 
 def _refresh(settings: Settings, known_on: date | None, as_of: date | None) -> None:

@@ -41,14 +41,21 @@ def refresh(
     project = Project(settings, known_on, as_of)
     misplaced = misplaced_files(settings, project.sources)
     published = current(settings)
-    waiting = set(waiting_files(settings.inbox)) - set(misplaced)
-    if not waiting and published and published.build_id == gather_inputs(project).build_id:
+    if not has_news(settings, known_on, as_of):
         return Outcome("nothing_new", "nothing new since the last refresh", published, misplaced)
     result, events = _run(settings, known_on, as_of, progress)
     if result.success:
         now = current(settings)
         return Outcome("published", f"published {now.version if now else '?'}", now, misplaced)
     return Outcome("failed", _reason(result, events), published, misplaced)
+
+
+def has_news(settings: Settings, known_on: date | None = None, as_of: date | None = None) -> bool:
+    """Whether a refresh would take a file or make another build than the current version's."""
+    project = Project(settings, known_on, as_of)
+    waiting = set(waiting_files(settings.inbox)) - set(misplaced_files(settings, project.sources))
+    published = current(settings)
+    return bool(waiting) or not published or published.build_id != gather_inputs(project).build_id
 
 
 def dagster_instance(settings: Settings) -> "DagsterInstance":

@@ -2,9 +2,12 @@
 
 import dagster as dg
 
+from minsheng.settings import load_settings
 from pipelines.jobs import refresh
+from pipelines.refresh import has_news
 
-nightly_refresh = dg.ScheduleDefinition(
+
+@dg.schedule(
     name="nightly_refresh",
     job=refresh,
     cron_schedule="0 2 * * *",
@@ -12,3 +15,8 @@ nightly_refresh = dg.ScheduleDefinition(
     default_status=dg.DefaultScheduleStatus.RUNNING,
     description="Every night at two: take what has arrived, build, audit, publish.",
 )
+def nightly_refresh() -> dg.RunRequest | dg.SkipReason:
+    """Skips the night if nothing has arrived and nothing else has changed."""
+    if has_news(load_settings()):
+        return dg.RunRequest()
+    return dg.SkipReason("nothing new since the last refresh")

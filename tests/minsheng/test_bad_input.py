@@ -176,6 +176,20 @@ def locked_workbook() -> bytes:
     return header + table + entries.ljust(sector, b"\0")
 
 
+def test_a_workbook_with_text_on_a_second_sheet_is_refused_whole(desk: Desk) -> None:
+    """Reading the first sheet alone would lose the second town without a word."""
+    path = desk.folder(INCOME) / "2022.xlsx"
+    path.parent.mkdir(parents=True)
+    with xlsxwriter.Workbook(path) as book:
+        for name in ("甲乡", "乙乡"):
+            page = book.add_worksheet(name)
+            page.write_row(0, 0, ["户编号", "家庭人口数", "行政村代码", "生产经营性净收入"])
+            page.write_row(1, 0, [name, 2, VILLAGE, 100])
+    [receipt] = desk.ingest(INCOME).receipts
+    assert receipt.status == "refused"
+    assert "乙乡" in receipt.message and "a file of its own" in receipt.message
+
+
 def test_a_workbook_with_a_password_is_refused(desk: Desk) -> None:
     message = refuse(desk, "2022-06.xlsx", locked_workbook())
     assert "the workbook cannot be opened" in message

@@ -8,16 +8,18 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 from pathlib import Path
 
 import duckdb
 import pytest
 
-from assets.warehouse_resource import LOCK_FILE
 from minsheng.contracts import load_contracts
 from minsheng.lake import DeliveryError
-from minsheng.release import AuditFailure, current, rollback, versions
+from minsheng.lock import LOCK_FILE
+from minsheng.release import AuditFailure, current, publish, rollback, versions
 from minsheng.settings import load_settings
 from pipelines.refresh import refresh
 from tests.pipelines.conftest import Home, make_demo
@@ -45,6 +47,9 @@ def test_two_homes_with_the_same_files_have_the_same_build_and_digests(
     clean: Home, tmp_path: Path
 ) -> None:
     settings = make_demo(tmp_path / "again", 0.0)
+    with duckdb.connect() as connection:
+        [(threads,)] = connection.execute("select current_setting('threads')").fetchall()
+    assert threads >= 2, "one thread proves nothing here"
     again = Home(settings, refresh(settings))
     query = "select schema_name, table_name, row_count, digest from meta.table_digest order by all"
     assert again.rows(query) == clean.rows(query)
@@ -80,9 +85,16 @@ def test_a_reader_keeps_the_old_version_while_a_new_reader_sees_the_new(own_home
     with duckdb.connect(str(own_home.database), read_only=True) as reader:
         before = reader.execute(query).fetchall()
         deliver(own_home, RELIEF_2021_06, LINE.format(amount="123.45"))
-        outcome = refresh(own_home.settings)
+        with ThreadPoolExecutor(1) as pool:
+            running = pool.submit(refresh, own_home.settings)
+            seen = []
+            while not running.done():
+                seen.append(reader.execute(query).fetchall())
+                time.sleep(0.2)
+        outcome = running.result()
         assert outcome.state == "published", outcome.message
-        assert reader.execute(query).fetchall() == before
+        assert len(seen) > 5
+        assert all(each == before for each in seen)
         assert own_home.rows(query) != before
         assert reader.execute(query).fetchall() == before
     assert own_home.rows(
@@ -177,16 +189,78 @@ def test_a_refresh_killed_at_any_moment_is_mended_by_the_next(
         time.sleep(seconds)
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)
+    # whatever it had come to, readers find a whole version, the old one or the new one
     seen = own_home.rows("select build_id from meta.build")
-    killed = process.returncode != 0
-    assert not killed or seen == before
-    assert refresh(own_home.settings).state == ("published" if killed else "nothing_new")
+    assert refresh(own_home.settings).state == ("published" if seen == before else "nothing_new")
     assert own_home.rows(
         "select rows_accepted from meta.delivery where dataset = 'relief_payment' "
         "and period = '2021-06' and sender = '330328000000' and delivery_status = 'effective'"
     ) == [(1,)]
     assert not list(own_home.settings.builds.glob(".work-*"))
     assert not list(own_home.settings.published.glob(".*.incoming"))
+
+
+def finished_build(home: Home, build_id: str) -> Path:
+    """A closed build as a run leaves it before it is published, with an id of its own."""
+    published = current(home.settings)
+    assert published
+    work = home.settings.builds / f".work-{build_id}"
+    shutil.copytree(home.settings.builds / published.build_id, work)
+    (work / "parquet").mkdir()
+    with duckdb.connect(str(work / "minsheng.duckdb")) as connection:
+        connection.execute(
+            "update meta.build set build_id = ?, version = ?",
+            [build_id, f"29990101T000000-{build_id}"],
+        )
+    return work
+
+
+class Died(BaseException):
+    """As a kill would end it: nobody catches it."""
+
+
+@pytest.mark.parametrize("step", range(6))
+def test_publishing_may_die_at_every_step(
+    own_home: Home, step: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each rename, link and symlink of the swap dies in turn; the next publication mends it."""
+    calls = 0
+
+    def dying(real: Callable[..., object]) -> Callable[..., object]:
+        def call(*arguments: object, **options: object) -> object:
+            nonlocal calls
+            calls += 1
+            if calls > step:
+                raise Died
+            return real(*arguments, **options)
+
+        return call
+
+    work = finished_build(own_home, "feedfacefeedface")
+    with monkeypatch.context() as patch:
+        for name in ("rename", "replace", "symlink_to"):
+            patch.setattr(Path, name, dying(getattr(Path, name)))
+        patch.setattr(os, "link", dying(os.link))
+        with pytest.raises(Died):
+            publish(own_home.settings, work)
+    # a reader finds one whole version, and every version that is listed can be read
+    assert len(own_home.rows("select build_id from meta.build")) == 1
+    for version in versions(own_home.settings):
+        assert rollback(own_home.settings, version.version) == version
+        assert own_home.rows("select build_id from meta.build") == [(version.build_id,)]
+    mended = publish(own_home.settings, finished_build(own_home, "cafecafecafecafe"))
+    assert current(own_home.settings) == mended
+    assert own_home.rows("select build_id from meta.build") == [("cafecafecafecafe",)]
+    assert not list(own_home.settings.published.glob(".*.incoming"))
+
+
+def test_the_same_inputs_once_more_are_no_new_version(own_home: Home) -> None:
+    published = current(own_home.settings)
+    assert published
+    work = finished_build(own_home, published.build_id)
+    assert publish(own_home.settings, work) == published
+    assert not work.exists()
+    assert versions(own_home.settings) == (published,)
 
 
 def test_restricted_files_are_the_owner_s_alone(clean: Home) -> None:
@@ -197,6 +271,9 @@ def test_restricted_files_are_the_owner_s_alone(clean: Home) -> None:
     assert settings.lake.stat().st_mode & 0o077 == 0
     assert settings.vault.stat().st_mode & 0o077 == 0
     assert clean.database.stat().st_mode & 0o007 == 0
+    parquet = list((settings.published / "current" / "parquet").rglob("*.parquet"))
+    assert parquet
+    assert all(path.stat().st_mode & 0o007 == 0 for path in parquet)
 
 
 def test_the_published_file_holds_no_name_and_no_number(clean: Home) -> None:
