@@ -73,6 +73,9 @@ class Project:
 
     @cached_property
     def secret(self) -> bytes:
+        """The secret of the keys; raises if it is gone although something is published."""
+        if (self.settings.published / "current").exists():
+            pseudonyms.require_secret(self.settings.vault)
         return pseudonyms.load_secret(self.settings.vault)
 
     @cached_property

@@ -144,9 +144,12 @@ def _area_rows(settings: Settings) -> list[Row]:
     for folder in reversed(settings.overlaid("policies")):
         rows: list[Row] = []
         for path in sorted(folder.glob("*/areas.csv")):
+            stated = path.with_name("areas.origin.yaml")
+            origin = _read(stated)["origin"] if stated.is_file() else None
             with path.open(encoding="utf-8", newline="") as stream:
                 for row in csv.DictReader(stream):
-                    rows.append({**row, "parent_code": row["parent_code"] or None})
+                    parent = row["parent_code"] or None
+                    rows.append({**row, "parent_code": parent, "origin": origin})
         if rows:
             return rows
     raise PolicyError("no areas.csv under policies/")

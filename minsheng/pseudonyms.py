@@ -7,7 +7,7 @@ import hashlib
 import secrets
 from pathlib import Path
 
-from minsheng.settings import RESTRICTED_FILE_MODE, RESTRICTED_FOLDER_MODE
+from minsheng.settings import RESTRICTED_FILE_MODE, RESTRICTED_FOLDER_MODE, SettingsError
 
 SECRET_FILE = "pseudonym.key"
 SECRET_BYTES = 32
@@ -26,6 +26,15 @@ def keep_demo_secret(vault: Path) -> None:
     """
     if not (vault / SECRET_FILE).is_file():
         _keep(vault, DEMO_SECRET)
+
+
+def require_secret(vault: Path) -> None:
+    """Raise SettingsError if the secret is gone: a new one would change every published key."""
+    if not (vault / SECRET_FILE).is_file():
+        raise SettingsError(
+            f"{vault / SECRET_FILE} is gone and versions are published under it; "
+            "put it back from its backup"
+        )
 
 
 def load_secret(vault: Path) -> bytes:

@@ -54,11 +54,9 @@ tables    {settings.published / "current" / "minsheng.duckdb"}
 truth     {settings.home / "truth"}
 refused   {settings.rejects}
 
-next      minsheng status
-          duckdb -readonly {settings.published / "current" / "minsheng.duckdb"}
-            from indicators.target_result where area_level = 'city' and year = 2022;
-            from risk.return_to_poverty order by points desc limit 10;
-          minsheng explain HOUSEHOLD_ID"""
+next      .venv/bin/minsheng status
+          .venv/bin/python examples/first_look.py
+          .venv/bin/minsheng explain HOUSEHOLD_ID"""
         )
 
 

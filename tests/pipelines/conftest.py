@@ -57,7 +57,10 @@ def make_demo(home: Path, dirty_rate: float, households: int = HOUSEHOLDS) -> Se
 @pytest.fixture(scope="session", autouse=True)
 def no_environment() -> Iterator[None]:
     """The tests' homes are named by arguments; the caller's environment must not reach them."""
-    kept = {name: os.environ.pop(name, None) for name in ("MINSHENG_HOME", "DAGSTER_HOME")}
+    kept = {
+        name: os.environ.pop(name, None)
+        for name in ("MINSHENG_HOME", "MINSHENG_DEPLOYMENT", "DAGSTER_HOME")
+    }
     yield
     os.environ.update({name: value for name, value in kept.items() if value is not None})
 

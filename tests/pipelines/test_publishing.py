@@ -20,7 +20,7 @@ from minsheng.contracts import load_contracts
 from minsheng.lake import DeliveryError
 from minsheng.lock import LOCK_FILE
 from minsheng.release import AuditFailure, current, publish, rollback, versions
-from minsheng.settings import load_settings
+from minsheng.settings import SettingsError, load_settings
 from pipelines.refresh import refresh
 from tests.pipelines.conftest import Home, make_demo
 
@@ -314,6 +314,13 @@ def test_comments_and_parquet_metadata_say_what_the_contract_says(clean: Home) -
             [str(path)],
         ).fetchall()
     assert found == [(contract.grain,)]
+
+
+def test_a_lost_secret_stops_a_refresh_before_it_changes_every_key(own_home: Home) -> None:
+    (own_home.settings.vault / "pseudonym.key").unlink()
+    with pytest.raises(SettingsError, match=r"pseudonym\.key is gone"):
+        refresh(own_home.settings)
+    assert not (own_home.settings.vault / "pseudonym.key").exists()
 
 
 def test_settings_of_an_unknown_deployment_name_the_known_ones() -> None:
