@@ -28,7 +28,9 @@ def commands(document: str) -> list[str]:
 
 def run(command: list[str], home: Path, **more: str) -> str:
     environment = {**os.environ, "MINSHENG_HOME": str(home), **more}
-    environment.pop("DAGSTER_HOME", None)
+    # under `make test` a make of its own would inherit flags and print where it is
+    for name in ("DAGSTER_HOME", "MAKEFLAGS", "MFLAGS", "MAKELEVEL"):
+        environment.pop(name, None)
     finished = subprocess.run(
         command, cwd=PROJECT_ROOT, env=environment, capture_output=True, text=True, check=False
     )

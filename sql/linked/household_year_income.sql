@@ -1,5 +1,6 @@
 -- One row per household and year with a ledger of its income; an unknown income stays unknown.
 -- Where a ledger comes in rounds, the round of the accounting month stands for the year.
+-- A village that reference.area does not know counts for its town, else for its county.
 -- The total is the sum of the four components, or the declared total where they are not given.
 select
     household.household_id,
@@ -15,12 +16,16 @@ select
         ledger.total_yuan
     ) as total_yuan,
     ledger.weight,
-    ledger.area_code,
+    coalesce(village.area_code, town.area_code, county.area_code, ledger.area_code) as area_code,
     ledger.delivery_id,
     ledger.row_number
 from staged.agriculture__household_income as ledger
 join vault.household as household using (household_number)
 left join reference.income_concept as concept using (income_concept)
+left join reference.area as village on village.area_code = ledger.area_code
+left join reference.area as town on town.area_code = substr(ledger.area_code, 1, 9) || '000'
+left join reference.area as county
+    on county.area_code = substr(ledger.area_code, 1, 6) || '000000'
 where concept.accounting_month is null or concept.accounting_month = month(ledger.period_month)
 qualify row_number() over (
     partition by household.household_id, year(ledger.period_month)

@@ -1,5 +1,6 @@
 -- One row per household and year in which it stands on the roll of low-income households.
 -- Cause, area and source row are those of the head, or of the first member listed.
+-- A village that reference.area does not know counts for its town, else for its county.
 -- Labour is unknown where the roll says it of no member.
 with members as (
     select
@@ -39,8 +40,14 @@ select
     counted.labour_count,
     counted.has_labour,
     heads.cause_code,
-    heads.village_code as area_code,
+    coalesce(village.area_code, town.area_code, county.area_code, heads.village_code)
+        as area_code,
     heads.delivery_id,
     heads.row_number
 from counted
 join heads using (household_id, year)
+left join reference.area as village on village.area_code = heads.village_code
+left join reference.area as town
+    on town.area_code = substr(heads.village_code, 1, 9) || '000'
+left join reference.area as county
+    on county.area_code = substr(heads.village_code, 1, 6) || '000000'
