@@ -775,7 +775,7 @@ DATASETS = (
 REFERENCE = """
 create table reference.area (
     area_code text, area_level text, area_name text, parent_code text, city_code text,
-    county_code text, town_code text, village_code text);
+    county_code text, town_code text, village_code text, origin text);
 create table reference.area_ancestor (
     area_code text, ancestor_code text, ancestor_level text, distance bigint);
 create table reference.code (
