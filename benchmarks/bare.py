@@ -101,6 +101,8 @@ create macro name_key(t) as
     then regexp_replace(translate(t, '•・‧∙．･', '······'), '[\s　]', '', 'g') else t end;
 create macro identity_of(id_number, person_name) as
     coalesce(id_number, '') || '|' || name_key(person_name);
+create macro household_of(area_code, household_number) as
+    substr(area_code, 1, 6) || '|' || household_number;
 
 -- what a row is refused for: the rule's name where it is broken, else null
 create macro scientific(t, rule) as
@@ -193,6 +195,7 @@ DATASETS = (
                 household_number, id_number, person_name, relation_code, labour_code,
                 cause_code, village_code, phone,
                 identity_of(id_number, person_name) as record_identity,
+                household_of(village_code, household_number) as household_identity,
                 delivery_id, row_number, sender, period, period_month,
                 delivered_on, is_effective,
                 nullif(concat_ws(',',
@@ -274,6 +277,7 @@ DATASETS = (
             select
                 household_number, member_count, area_code, income_concept, wage_yuan,
                 business_yuan, property_yuan, transfer_yuan, total_yuan, weight,
+                household_of(area_code, household_number) as household_identity,
                 delivery_id, row_number, sender, period, period_month,
                 delivered_on, is_effective,
                 nullif(concat_ws(',',
@@ -786,7 +790,7 @@ create table reference.object_type (
     requires_income_below_line boolean);
 create table reference.plan (
     policy_id text, title_zh text, title_en text, document text, area_code text,
-    start_year integer, end_year integer, first_roll_year integer);
+    start_year integer, end_year integer, first_roll_year integer, income_concept text);
 create table reference.population (
     population text, label_zh text, label_en text, requires_roll boolean,
     requires_labour boolean);
@@ -800,8 +804,8 @@ create table reference.signal (
     points bigint);
 create table reference.target (
     policy_id text, item_id text, part text, clause text, area_code text, area_level text,
-    population text, aggregate text, comparator text, year integer, threshold decimal(18, 6),
-    deadline_year integer, unit text, datasets text, document text);
+    population text, income_concept text, aggregate text, comparator text, year integer,
+    threshold decimal(18, 6), deadline_year integer, unit text, datasets text, document text);
 create table meta.policy_item (
     policy_id text, item_id text, clause text, term_zh text, text_en text, kind text,
     evaluation text, document text);
@@ -934,6 +938,7 @@ select
     delivery.dataset,
     delivery.sender,
     delivery.period,
+    delivery.period_month,
     delivery.delivered_at,
     delivery.sha256,
     cast(counted.rows_accepted + counted.rows_refused as bigint) as rows_received,
@@ -945,7 +950,7 @@ from restricted.delivery as delivery
 join counted using (file_no);
 
 create table meta.build as
-select max(period_month) as as_of_month
+select max(least(period_month, cast(date_trunc('month', delivered_on) as date))) as as_of_month
 from restricted.delivery
 where is_effective;
 
@@ -1006,11 +1011,11 @@ where stated_rows <> rows_received
 
 VAULT = """
 create table restricted.vault.household as
-select household_number, {household_mint} as household_id
+select household_identity, {household_mint} as household_id
 from (
-    select household_number from staged.agriculture__household_roll
+    select household_identity from staged.agriculture__household_roll
     union
-    select household_number from staged.agriculture__household_income
+    select household_identity from staged.agriculture__household_income
 );
 
 create table restricted.vault.identity as
@@ -1119,7 +1124,7 @@ KEYS = {
     "staged.health__insurance_enrolment": "period, id_number, person_name, insurance_code",
     "staged.health__medical_settlement": "settlement_number",
     "staged.statistics__area_benchmark": "area_code, income_concept, year",
-    "vault.household": "household_number",
+    "vault.household": "household_identity",
     "vault.identity": "source, record_identity",
     "reference.area": "area_code",
     "reference.area_ancestor": "area_code, ancestor_code",
@@ -1148,18 +1153,23 @@ KEYS = {
     "linked.person": "person_id",
     "linked.relief_payment": "delivery_id, row_number",
     "indicators.area_benchmark": "area_code, year, income_concept",
+    "indicators.complete_roll": "source, county_code, period_month, delivery_id",
     "indicators.household_measure": "household_id, measure_id",
     "indicators.household_year": "household_id, year",
     "indicators.income_growth": (
         "area_code, population, year, income_concept, list_basis, price_basis"
     ),
+    "indicators.missing_member": "household_id, person_id, measure_id",
     "indicators.poverty_measure": "area_code, population, year, line_id, measure",
     "indicators.rule_in_force": "county_code, rule_id",
+    "indicators.stopped_benefit": "household_id, person_id, programme_code",
     "indicators.target_result": (
         "policy_id, item_id, part, area_code, year, list_basis, price_basis"
     ),
     "indicators.target_shortfall": "policy_id, item_id, part, year, entity_id",
     "indicators.watch_window": "county_code",
+    "indicators.watched_household": "household_id",
+    "indicators.watched_member": "household_id, person_id",
     "risk.household_signal": "household_id, signal_id, as_of_month",
     "risk.return_to_poverty": "household_id, as_of_month",
     "risk.signal_evidence": "household_id, signal_id, delivery_id, row_number, role",
@@ -1170,9 +1180,11 @@ CODES = (
     ("reference.area_ancestor", "ancestor_level", "area_level"),
     ("reference.income_concept", "income_concept", "income_concept"),
     ("reference.object_type", "object_type_code", "object_type"),
+    ("reference.plan", "income_concept", "income_concept"),
     ("reference.risk_level", "level", "risk_level"),
     ("reference.signal", "cause_code", "cause"),
     ("reference.target", "area_level", "area_level"),
+    ("reference.target", "income_concept", "income_concept"),
     ("meta.delivery", "delivery_status", "delivery_status"),
     ("meta.policy_item", "kind", "item_kind"),
     ("meta.policy_item", "evaluation", "evaluation"),
@@ -1201,6 +1213,7 @@ CODES = (
     ("indicators.income_growth", "list_basis", "list_basis"),
     ("indicators.income_growth", "price_basis", "price_basis"),
     ("indicators.poverty_measure", "area_level", "area_level"),
+    ("indicators.stopped_benefit", "programme_code", "programme"),
     ("indicators.target_result", "area_level", "area_level"),
     ("indicators.target_result", "period_type", "period_type"),
     ("indicators.target_result", "list_basis", "list_basis"),
@@ -1223,8 +1236,10 @@ FOREIGN_KEYS = (
     ("linked.insurance", "person_id", "linked.person"),
     ("linked.medical_settlement", "person_id", "linked.person"),
     ("linked.relief_payment", "person_id", "linked.person"),
+    ("indicators.complete_roll", "delivery_id", "meta.delivery"),
     ("indicators.household_measure", "household_id", "linked.household"),
     ("indicators.household_year", "household_id", "linked.household"),
+    ("indicators.watched_household", "household_id", "linked.household"),
     ("risk.household_signal", "household_id", "linked.household"),
     ("risk.return_to_poverty", "household_id", "linked.household"),
     ("risk.signal_evidence", "household_id, signal_id, as_of_month", "risk.household_signal"),
@@ -1242,7 +1257,8 @@ QUERIES = (
         ) as county
         cross join (
             values ('watch_months'), ('benefit_gap_months'), ('compulsory_age_from'),
-                ('compulsory_age_to'), ('entry_points'), ('monitoring_line')
+                ('compulsory_age_to'), ('school_year_month'), ('entry_points'),
+                ('monitoring_line')
         ) as needed (rule_id)
         anti join indicators.rule_in_force as rule
             on rule.county_code = county.county_code and rule.rule_id = needed.rule_id
@@ -1554,7 +1570,7 @@ def link(connection: duckdb.DuckDBPyConnection, secret: bytes) -> None:
     """Validate each distinct number once and give identities and households their keys."""
     connection.execute(
         VAULT.format(
-            household_mint=mint(secret, "'household|' || household_number"),
+            household_mint=mint(secret, "'household|' || household_identity"),
             records=" union all ".join(RECORDS.format(source=source) for source in PERSONAL),
             person_mint=mint(secret, "'id|' || record_identity"),
             record_mint=mint(secret, "delivered.source || '|' || delivered.record_identity"),

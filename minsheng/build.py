@@ -420,6 +420,7 @@ def _delivery_row(receipt: Receipt, order: int, is_effective: bool) -> dict[str,
         "dataset": receipt.dataset,
         "sender": receipt.sender,
         "period": receipt.period,
+        "period_month": receipt.period_month if receipt.period else None,
         "delivered_at": _moment(receipt.delivered_at),
         "ingested_at": _moment(receipt.ingested_at),
         "sha256": receipt.sha256,
@@ -436,16 +437,15 @@ def _source_row(source: Contract, inputs: Inputs) -> dict[str, object]:
     assert source.delivery and inputs.as_of_month
     receipts = [receipt for receipt in inputs.effective if receipt.table == source.table]
     latest = max(receipts, key=lambda receipt: receipt.period_month, default=None)
-    due = lake.due_date(latest, source.delivery.promised_days) if latest else None
-    end = lake.last_day(inputs.as_of_month)
+    promised = source.delivery.promised_days
     return {
         "source": source.table,
         "department": source.delivery.department,
         "dataset": source.delivery.dataset,
         "period_month": latest.period_month if latest else None,
         "delivered_at": _moment(latest.delivered_at) if latest else None,
-        "due_date": due,
-        "stale_since": due if due and due <= end else None,
+        "due_date": lake.due_date(latest, promised) if latest else None,
+        "stale_since": lake.stale_since(latest, promised, inputs.as_of_month),
         "rows_accepted": sum(receipt.rows_accepted for receipt in receipts),
         "rows_refused": sum(receipt.rows_refused for receipt in receipts),
     }

@@ -199,6 +199,12 @@ def enabled_sources(contracts: Mapping[str, Contract], settings: Settings) -> tu
 RECEIVED = ("delivery_id", "row_number", "sender", "period", "period_month")
 """What every staged row carries beside its columns: where it came from and its period."""
 
+IDENTITIES: Mapping[str, frozenset[str]] = {
+    "record_identity": frozenset({"id_number", "person_name"}),
+    "household_identity": frozenset({"household_number"}),
+}
+"""Staged columns that are made where a dataset has certain others: who a row is about."""
+
 
 def _contract(
     key: str,
@@ -212,8 +218,7 @@ def _contract(
         raise ContractError(f"{key}: needs a known layer and columns")
     names = list(listed)
     if layer == "staged":
-        if {"id_number", "person_name"} <= set(names):
-            names.append("record_identity")
+        names += [name for name, parts in IDENTITIES.items() if parts <= set(listed)]
         names += [name for name in RECEIVED if name not in listed]
     columns = tuple(
         _column(key, name, vocabulary, listed.get(name) or {}, settings) for name in names
@@ -274,6 +279,7 @@ def _raw(staged: Contract) -> Contract:
     columns = tuple(
         column if column.name in received else replace(column, type="text", codes=None, unit=None)
         for column in staged.columns
+        if column.name not in IDENTITIES
     )
     return replace(
         staged,

@@ -142,8 +142,13 @@ def effective(receipts: Iterable[Receipt], known_on: date | None) -> tuple[Recei
 
 
 def latest_month(receipts: Iterable[Receipt]) -> date:
-    """First day of the latest month that the deliveries cover."""
-    months = [receipt.period_month for receipt in receipts]
+    """First day of the latest month that the deliveries cover.
+
+    A file of a year that is not over covers it up to the month of its delivery.
+    """
+    months = [
+        min(receipt.period_month, receipt.delivered_on.replace(day=1)) for receipt in receipts
+    ]
     if not months:
         raise DeliveryError("the lake holds no delivery; put files into the inbox first")
     return max(months)
@@ -157,6 +162,12 @@ def due_date(receipt: Receipt, promised_days: int) -> date:
         receipt.period_month.year + ahead // MONTHS_OF_A_YEAR, ahead % MONTHS_OF_A_YEAR + 1, 1
     )
     return last_day(following) + timedelta(days=promised_days + 1)
+
+
+def stale_since(latest: Receipt | None, promised_days: int, as_of_month: date) -> date | None:
+    """Since when the delivery after `latest` is later than promised at the end of the month."""
+    due = due_date(latest, promised_days) if latest else None
+    return due if due and due <= last_day(as_of_month) else None
 
 
 def last_day(month: date) -> date:

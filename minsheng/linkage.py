@@ -86,18 +86,18 @@ left join holders using (record_identity)
 
 
 def household_select(sources: Sequence[Contract], secret: bytes) -> str:
-    """The SELECT of `vault.household`: one row per household number of any source."""
-    numbers = (
+    """The SELECT of `vault.household`: one row per county and household number of any source."""
+    delivered = (
         " union all ".join(
-            f"select household_number from {source.name}"
+            f"select household_identity from {source.name}"
             for source in sources
-            if any(column.name == "household_number" for column in source.columns)
+            if any(column.name == "household_identity" for column in source.columns)
         )
-        or "select null::varchar as household_number where false"
+        or "select null::varchar as household_identity where false"
     )
     return f"""
-select household_number, {mint(secret, "'household|' || household_number")} as household_id
-from (select distinct household_number from ({numbers}))
+select household_identity, {mint(secret, "'household|' || household_identity")} as household_id
+from (select distinct household_identity from ({delivered}))
 """
 
 

@@ -185,7 +185,8 @@ def typed_select(
     Columns out: the contract's, `delivered_on`, `unreadable`, `refused_by` (null if accepted).
     """
     sources = column_sources(contract, delivered)
-    made = {*constants, "row_number", "record_identity"}
+    identities = _identities(contract)
+    made = {*constants, "row_number", *identities}
     own = [column for column in contract.columns if column.name not in made]
     typed = {column.name: _typed(column, codes) for column in own}
     read = [name for name, expression in typed.items() if expression != name]
@@ -204,11 +205,8 @@ def typed_select(
     decoded += [f"{name} as {name}__text" for name in read]
     decoded += [f"{expression} as {name}" for name, expression in constants.items()]
     kept = [column.name for column in contract.columns if column.name in typed]
-    if any(column.name == "record_identity" for column in contract.columns):
-        joined = f"coalesce(id_number, '') || '|' || {identity.name_key('person_name')}"
-        decoded.append(f"{joined} as record_identity")
-        kept.append("record_identity")
     kept += ["row_number", *constants]
+    identified = [f"{expression} as {name}" for name, expression in identities.items()]
     return f"""
 with texts as (
     select __row_number as row_number, {", ".join(texts)}
@@ -223,14 +221,30 @@ typed as (
     from supplied
 ),
 judged as (
-    select {", ".join(kept)}, ',' || {_names_of(unread)} || ',' as unreadable
+    select {", ".join(kept + identified)}, ',' || {_names_of(unread)} || ',' as unreadable
     from typed
 )
 select
-    {", ".join(kept)}, unreadable,
+    {", ".join([*kept, *identities])}, unreadable,
     {_names_of(broken)} as refused_by
 from judged
 """
+
+
+def _identities(contract: Contract) -> dict[str, str]:
+    """Columns made of the typed ones: what tells the persons and households of a dataset apart."""
+    columns = {column.name for column in contract.columns}
+    found: dict[str, str] = {}
+    if "record_identity" in columns:
+        found["record_identity"] = (
+            f"coalesce(id_number, '') || '|' || {identity.name_key('person_name')}"
+        )
+    if "household_identity" in columns:
+        areas = [column.name for column in contract.columns if column.type == "area_code"]
+        if not areas:
+            raise ContractError(f"{contract.name}: a household number needs an area code beside it")
+        found["household_identity"] = f"substr({areas[0]}, 1, 6) || '|' || household_number"
+    return found
 
 
 def _names_of(faults: Mapping[str, str]) -> str:

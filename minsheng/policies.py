@@ -19,6 +19,17 @@ from minsheng.settings import Settings
 Row = dict[str, object]
 NATION = "000000000000"
 FOR_EVER = date(9999, 12, 31)
+PLAN_COLUMNS = (
+    "policy_id",
+    "title_zh",
+    "title_en",
+    "document",
+    "area_code",
+    "start_year",
+    "end_year",
+    "first_roll_year",
+    "income_concept",
+)
 AGGREGATES = ("growth", "growth_over_rural", "minimum", "not_computed")
 
 
@@ -272,17 +283,7 @@ def _object_types(settings: Settings) -> list[Row]:
 
 
 def _plans(settings: Settings) -> list[Row]:
-    columns = (
-        "policy_id",
-        "title_zh",
-        "title_en",
-        "document",
-        "area_code",
-        "start_year",
-        "end_year",
-        "first_roll_year",
-    )
-    return [{name: plan[name] for name in columns} for plan in _plan_files(settings)]
+    return [{name: plan[name] for name in PLAN_COLUMNS} for plan in _plan_files(settings)]
 
 
 def _policy_items(settings: Settings) -> list[Row]:
@@ -324,6 +325,7 @@ def _targets(settings: Settings) -> list[Row]:
                         "area_code": plan["area_code"],
                         "area_level": level,
                         "population": part["population"],
+                        "income_concept": plan["income_concept"],
                         "aggregate": part["aggregate"],
                         "comparator": _comparator(part["comparator"], name),
                         "year": year,
@@ -348,10 +350,18 @@ def _comparator(text: object, name: str) -> str:
 def _plan_files(settings: Settings) -> list[dict[str, object]]:
     """Plans of the deployment if it brings its own, else the project's."""
     for folder in reversed(settings.overlaid("policies")):
-        plans = [_read(path) for path in sorted(folder.glob("*/plan.yaml"))]
+        plans = [_plan(path) for path in sorted(folder.glob("*/plan.yaml"))]
         if plans:
             return plans
     return []
+
+
+def _plan(path: Path) -> dict[str, object]:
+    plan = _read(path)
+    missing = [name for name in (*PLAN_COLUMNS, "items") if name not in plan]
+    if missing:
+        raise PolicyError(f"{path}: {', '.join(missing)} missing")
+    return plan
 
 
 def _named(settings: Settings, file_name: str) -> dict[str, dict[str, object]]:

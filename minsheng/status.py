@@ -20,7 +20,8 @@ def status_of(settings: Settings) -> dict[str, object]:
     from the latest month that any dataset covers.
     """
     project = Project(settings)
-    receipts = lake.read_receipts(settings.lake)
+    tables = {source.table for source in project.sources}
+    receipts = [r for r in lake.read_receipts(settings.lake) if r.table in tables]
     effective = lake.effective(receipts, None)
     version = current(settings)
     return {
@@ -66,17 +67,16 @@ def _source(source: Contract, effective: tuple[Receipt, ...]) -> Source:
     assert source.delivery
     receipts = [receipt for receipt in effective if receipt.table == source.table]
     latest = max(receipts, key=lambda each: (each.period_month, each.delivered_at), default=None)
-    stale = None
-    if latest:
-        due = lake.due_date(latest, source.delivery.promised_days)
-        stale = due.isoformat() if due <= lake.last_day(lake.latest_month(effective)) else None
+    stale = latest and lake.stale_since(
+        latest, source.delivery.promised_days, lake.latest_month(effective)
+    )
     return {
         "source": f"{source.delivery.department}/{source.delivery.dataset}",
         "period": latest.period if latest else None,
         "delivered_at": latest.delivered_at if latest else None,
         "rows_accepted": sum(receipt.rows_accepted for receipt in receipts),
         "rows_refused": sum(receipt.rows_refused for receipt in receipts),
-        "stale_since": stale,
+        "stale_since": stale.isoformat() if stale else None,
     }
 
 

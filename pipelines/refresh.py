@@ -123,5 +123,6 @@ def _reason(result: "ExecuteInProcessResult", events: list["DagsterEvent"]) -> s
         if error is not None:
             while error.cause is not None:
                 error = error.cause
-            return str(error.message).strip().rpartition(f"{error.cls_name}: ")[2]
+            told = str(error.message).strip().rpartition(f"{error.cls_name}: ")[2]
+            return f"{event.step_key}: {told}" if event.step_key else told
     return "the run failed; look at it with `dagster dev`"

@@ -24,8 +24,16 @@ Row = Mapping[str, object]
 Tables = Mapping[str, list[Row]]
 FOLDER = Path(__file__).parent / "models"
 RELATIVE_TOLERANCE = 1e-12
-LOOKED_UP = ("indicators.rule_in_force", "indicators.watch_window")
-"""Look-ups that a case gives by their policies: they are made first, from what the case gives."""
+LOOKED_UP = (
+    "indicators.rule_in_force",
+    "indicators.watch_window",
+    "indicators.complete_roll",
+    "indicators.watched_household",
+    "indicators.watched_member",
+    "indicators.missing_member",
+    "indicators.stopped_benefit",
+)
+"""Steps that a case gives by what they are made of: they are made first, from what it gives."""
 
 
 @dataclass(frozen=True)

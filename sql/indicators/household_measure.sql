@@ -1,27 +1,32 @@
 -- One row per household and measure that a signal compares, as of the build's month.
--- Households of this year's or last year's roll or ledger; members are those of their latest roll,
--- income is that of the latest ledger whose month has come: without a row there it is unknown, not
--- last year's. first_month is the month since which the fact stands as far as its source says.
--- A benefit has stopped when so many months with payments to anybody have passed without one.
+-- Income is that of the latest ledger that covers the county and whose month has come: without a row
+-- there it is unknown, not last year's. first_month is the month since which the fact stands as far
+-- as its source says.
 with build as (
-    select
-        as_of_month,
-        cast(as_of_month + interval 1 month as date) as after_month,
-        cast(year(as_of_month) as integer) as as_of_year
+    select as_of_month, cast(year(as_of_month) as integer) as as_of_year
     from meta.build
 ),
-household as (
-    select household.household_id, household.county_code
-    from linked.household as household
-    join build on household.last_year >= build.as_of_year - 1
-    where household.county_code is not null
-),
-ledger_year as (
-    select max(income.year) as year
+ledger_span as (
+    select distinct
+        income.year,
+        income.income_concept,
+        concept.accounting_month,
+        make_date(income.year, coalesce(concept.accounting_month, 12), 1) as ledger_month
     from linked.household_year_income as income
     join reference.income_concept as concept using (income_concept)
-    join build
-        on make_date(income.year, coalesce(concept.accounting_month, 12), 1) <= build.as_of_month
+),
+ledger_year as (
+    select roll.county_code, max(span.year) as year
+    from ledger_span as span
+    join build on span.ledger_month <= build.as_of_month
+    join indicators.complete_roll as roll
+        on roll.source = 'agriculture__household_income'
+        and year(roll.period_month) = span.year
+        and (
+            span.accounting_month is null
+            or month(roll.period_month) = span.accounting_month
+        )
+    group by roll.county_code
 ),
 ledger as (
     select
@@ -35,10 +40,13 @@ ledger as (
         income.total_yuan,
         previous.per_capita_yuan as previous_yuan,
         previous.wage_yuan as previous_wage_yuan,
-        make_date(income.year, coalesce(concept.accounting_month, 12), 1) as ledger_month
-    from indicators.household_year as income
-    join ledger_year on income.year = ledger_year.year
-    join reference.income_concept as concept using (income_concept)
+        span.ledger_month
+    from indicators.watched_household as household
+    join ledger_year using (county_code)
+    join indicators.household_year as income
+        on income.household_id = household.household_id and income.year = ledger_year.year
+    join ledger_span as span
+        on span.year = income.year and span.income_concept = income.income_concept
     left join indicators.household_year as previous
         on previous.household_id = income.household_id
         and previous.income_concept = income.income_concept
@@ -51,71 +59,18 @@ roll as (
         latest.year,
         latest.labour_count,
         previous.labour_count as previous_labour_count
-    from linked.household_year_roll as latest
-    join build on latest.year <= build.as_of_year
+    from indicators.watched_household as household
+    join linked.household_year_roll as latest
+        on latest.household_id = household.household_id and latest.year = household.roll_year
     left join linked.household_year_roll as previous
         on previous.household_id = latest.household_id and previous.year = latest.year - 1
-    qualify row_number() over (partition by latest.household_id order by latest.year desc) = 1
-),
-member as (
-    select
-        member.household_id,
-        member.person_id,
-        person.birth_month,
-        household.county_code
-    from linked.household_member as member
-    join roll on roll.household_id = member.household_id and roll.year = member.year
-    join household on household.household_id = member.household_id
-    join linked.person as person using (person_id)
-    where person.link_rule_code = 'id_and_name'
-),
-school_year as (
-    select max(enrolment.year) as year
-    from linked.enrolment as enrolment
-    join build on make_date(enrolment.year, 9, 1) <= build.as_of_month
-),
-attending as (
-    select distinct enrolment.person_id
-    from linked.enrolment as enrolment
-    join school_year using (year)
-    where enrolment.is_enrolled
-),
-child as (
-    select member.household_id, school_year.year
-    from member
-    join school_year on member.birth_month is not null
-    join indicators.watch_window as watch
-        on watch.county_code = member.county_code
-        and school_year.year - year(member.birth_month)
-            - case when month(member.birth_month) >= 9 then 1 else 0 end
-            between watch.age_from and watch.age_to
-    left join attending using (person_id)
-    where attending.person_id is null
-),
-insurance_year as (
-    select max(insurance.year) as year
-    from linked.insurance as insurance
-    join build on insurance.year <= build.as_of_year
-),
-insured as (
-    select distinct insurance.person_id
-    from linked.insurance as insurance
-    join insurance_year using (year)
-    where insurance.is_insured
-),
-uninsured as (
-    select member.household_id, insurance_year.year
-    from member
-    join insurance_year on insurance_year.year is not null
-    left join insured using (person_id)
-    where insured.person_id is null
 ),
 medical as (
     select
         member.household_id,
         sum(settlement.self_paid_yuan) as self_paid_yuan,
         min(settlement.month) as first_month
-    from member
+    from indicators.watched_member as member
     join linked.medical_settlement as settlement using (person_id)
     join indicators.watch_window as watch
         on watch.county_code = member.county_code
@@ -128,7 +83,7 @@ disabled as (
         member.household_id,
         count(distinct member.person_id) as person_count,
         min(disability.issue_month) as first_month
-    from member
+    from indicators.watched_member as member
     join linked.disability as disability using (person_id)
     join indicators.watch_window as watch
         on watch.county_code = member.county_code
@@ -137,47 +92,17 @@ disabled as (
     where disability.is_severe
     group by member.household_id
 ),
-paid_month as (
-    select distinct month
-    from linked.relief_payment
-),
-benefit as (
-    select
-        member.household_id,
-        member.person_id,
-        member.county_code,
-        payment.programme_code,
-        max(payment.month) as last_month
-    from member
-    join linked.relief_payment as payment using (person_id)
-    join indicators.watch_window as watch
-        on watch.county_code = member.county_code
-        and payment.month >= watch.watch_from
-        and payment.month < watch.after_month
-    where payment.is_regular and payment.amount_yuan > 0
-    group by
-        member.household_id, member.person_id, member.county_code, payment.programme_code
-),
-stopped_benefit as (
-    select benefit.household_id, benefit.person_id, benefit.programme_code, benefit.last_month
-    from benefit
-    join indicators.watch_window as watch using (county_code)
-    join paid_month
-        on paid_month.month > benefit.last_month and paid_month.month < watch.after_month
-    group by
-        benefit.household_id,
-        benefit.person_id,
-        benefit.programme_code,
-        benefit.last_month,
-        watch.gap_months
-    having count(*) >= watch.gap_months
+missing as (
+    select household_id, measure_id, count(*) as member_count, min(first_month) as first_month
+    from indicators.missing_member
+    group by household_id, measure_id
 ),
 stopped as (
     select
         household_id,
         count(*) as benefit_count,
         cast(min(last_month) + interval 1 month as date) as first_month
-    from stopped_benefit
+    from indicators.stopped_benefit
     group by household_id
 ),
 province as (
@@ -226,22 +151,15 @@ measured as (
         medical.self_paid_yuan / nullif(province.rural_income_yuan, 0) as value,
         medical.first_month
     from medical
-    join household using (household_id)
+    join indicators.watched_household as household using (household_id)
     join province using (county_code)
     union all
-    select household_id, 'unenrolled_child_count' as measure_id,
-        cast(count(*) as double) as value, make_date(min(year), 9, 1) as first_month
-    from child
-    group by household_id
+    select household_id, measure_id, cast(member_count as double) as value, first_month
+    from missing
     union all
     select household_id, 'new_severe_disability_count' as measure_id,
         cast(person_count as double) as value, first_month
     from disabled
-    union all
-    select household_id, 'uninsured_member_count' as measure_id,
-        cast(count(*) as double) as value, make_date(min(year), 1, 1) as first_month
-    from uninsured
-    group by household_id
     union all
     select household_id, 'benefit_stopped_count' as measure_id,
         cast(benefit_count as double) as value, first_month
@@ -261,6 +179,6 @@ select
     measured.first_month,
     household.county_code
 from measured
-join household using (household_id)
+join indicators.watched_household as household using (household_id)
 join build on true
 where measured.value is not null

@@ -1,7 +1,8 @@
 -- One row per area, population, year, income concept, list basis and price basis.
--- Refreshed compares this year's list with last year's; fixed follows the households of the plan's
--- first roll; stayers are on both years' lists. Fixed and stayers count households whose income is
--- known in both years. The mean is the sum of income over the sum of persons.
+-- Refreshed compares this year's list with last year's; fixed follows the households of the first
+-- roll of the plan in force (the nearest area's); stayers are on both years' lists. Fixed and stayers
+-- count households whose income is known in both years. The mean is the sum of income over the sum
+-- of persons.
 -- Growth is within one income concept. On the real basis this year's income is at last year's
 -- prices, by the index of the area or of the nearest area above it that has one.
 with listed as (
@@ -16,8 +17,7 @@ with listed as (
         household.total_yuan is not null and household.member_count is not null as is_known
     from indicators.household_year as household
     join reference.population as population
-        on (not population.requires_roll or household.is_on_roll)
-        and (not population.requires_labour or coalesce(household.has_labour, false))
+        on list_contains(string_split(household.population_codes, ','), population.population)
 ),
 known as (
     select household_id, year, income_concept, population, area_code, income, persons
@@ -25,22 +25,40 @@ known as (
     where is_known
 ),
 cohort as (
-    select distinct listed.household_id, listed.population
+    select plan.policy_id, listed.household_id, listed.population
     from listed
     join reference.area_ancestor as ancestor using (area_code)
     join reference.plan as plan
         on plan.first_roll_year = listed.year and plan.area_code = ancestor.ancestor_code
 ),
+place as (
+    select distinct area_code, year
+    from indicators.household_year
+),
+plan_in_force as (
+    select place.area_code, place.year, plan.policy_id
+    from place
+    join reference.area_ancestor as ancestor using (area_code)
+    join reference.plan as plan
+        on plan.area_code = ancestor.ancestor_code
+        and place.year between plan.start_year and plan.end_year
+    qualify row_number() over (
+        partition by place.area_code, place.year order by ancestor.distance, plan.policy_id
+    ) = 1
+),
 ledger as (
     select
-        household_id,
-        year,
-        income_concept,
-        area_code,
-        total_yuan * weight as income,
-        member_count * weight as persons
-    from indicators.household_year
-    where total_yuan is not null and member_count is not null
+        household.household_id,
+        household.year,
+        household.income_concept,
+        household.area_code,
+        household.total_yuan * household.weight as income,
+        household.member_count * household.weight as persons,
+        plan.policy_id
+    from indicators.household_year as household
+    left join plan_in_force as plan
+        on plan.area_code = household.area_code and plan.year = household.year
+    where household.total_yuan is not null and household.member_count is not null
 ),
 paired as (
     select
@@ -71,7 +89,8 @@ paired as (
         previous.income as base_income,
         previous.persons as base_persons
     from cohort
-    join ledger on ledger.household_id = cohort.household_id
+    join ledger
+        on ledger.household_id = cohort.household_id and ledger.policy_id = cohort.policy_id
     join ledger as previous
         on previous.household_id = cohort.household_id
         and previous.income_concept = ledger.income_concept

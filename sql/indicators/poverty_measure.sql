@@ -35,8 +35,7 @@ households as (
         household.weight
     from indicators.household_year as household
     join reference.population as population
-        on (not population.requires_roll or household.is_on_roll)
-        and (not population.requires_labour or coalesce(household.has_labour, false))
+        on list_contains(string_split(household.population_codes, ','), population.population)
     where household.total_yuan is not null and household.member_count is not null
 ),
 compared as (

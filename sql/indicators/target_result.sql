@@ -1,6 +1,9 @@
 -- One row per item part, area, year, list basis and price basis of every plan.
 -- Growth items take the mean's growth; minimum items take the poorest household on the year's list.
--- Before its deadline an item is on track once reached and not due until then.
+-- Incomes are those of the plan's concept; unknown_count households of the refreshed list have none,
+-- and while there are such, a minimum is not met.
+-- Before its deadline an item is on track once reached and not due until then; a year that is not
+-- over and has no figure yet is not due.
 -- What is judged is the value as published, to six decimals: exactly 10 % is not above 10 %.
 with areas as (
     select distinct ancestor.ancestor_code as area_code, ancestor.ancestor_level as area_level
@@ -13,6 +16,7 @@ growth as (
         area_code,
         year,
         population,
+        income_concept,
         list_basis,
         price_basis,
         growth_rate as value,
@@ -25,6 +29,7 @@ growth as (
         area_code,
         year,
         population,
+        income_concept,
         list_basis,
         price_basis,
         growth_rate - rural_growth_rate as value,
@@ -41,6 +46,7 @@ expected as (
         areas.area_level,
         target.year,
         target.population,
+        target.income_concept,
         target.aggregate,
         target.comparator,
         target.threshold,
@@ -52,6 +58,52 @@ expected as (
     join areas on areas.area_level = target.area_level
     join reference.area_ancestor as ancestor
         on ancestor.area_code = areas.area_code and ancestor.ancestor_code = target.area_code
+),
+finest as (
+    select
+        population.population,
+        household.year,
+        household.area_code,
+        household.income_concept,
+        count(*) as household_count,
+        sum(
+            case
+                when household.total_yuan is null or household.member_count is null then 1
+                else 0
+            end
+        ) as unknown_count
+    from indicators.household_year as household
+    join reference.population as population
+        on list_contains(string_split(household.population_codes, ','), population.population)
+    group by
+        population.population, household.year, household.area_code, household.income_concept
+),
+unknown as (
+    select
+        expected.policy_id,
+        expected.item_id,
+        expected.part,
+        expected.area_code,
+        expected.year,
+        'refreshed' as list_basis,
+        cast(sum(
+            case
+                when finest.income_concept = expected.income_concept then finest.unknown_count
+                else finest.household_count
+            end
+        ) as bigint) as unknown_count
+    from expected
+    join reference.area_ancestor as ancestor on ancestor.ancestor_code = expected.area_code
+    join finest
+        on finest.area_code = ancestor.area_code
+        and finest.year = expected.year
+        and finest.population = expected.population
+    group by
+        expected.policy_id,
+        expected.item_id,
+        expected.part,
+        expected.area_code,
+        expected.year
 ),
 minimum as (
     select
@@ -70,13 +122,12 @@ minimum as (
         count(*) filter (where household.total_yuan
             < expected.threshold * household.member_count) as shortfall_count
     from expected
-    join reference.population as population on population.population = expected.population
     join reference.area_ancestor as ancestor on ancestor.ancestor_code = expected.area_code
     join indicators.household_year as household
         on household.area_code = ancestor.area_code
         and household.year = expected.year
-        and (not population.requires_roll or household.is_on_roll)
-        and (not population.requires_labour or coalesce(household.has_labour, false))
+        and household.income_concept = expected.income_concept
+        and list_contains(string_split(household.population_codes, ','), expected.population)
     where expected.aggregate = 'minimum'
         and household.total_yuan is not null
         and household.member_count is not null
@@ -101,7 +152,7 @@ valued as (
         growth.denominator,
         cast(null as bigint) as shortfall_count
     from expected
-    join growth using (aggregate, area_code, year, population)
+    join growth using (aggregate, area_code, year, population, income_concept)
     union all
     select
         policy_id,
@@ -149,6 +200,7 @@ judged as (
         expected.population,
         coalesce(valued.list_basis, 'refreshed') as list_basis,
         coalesce(valued.price_basis, 'nominal') as price_basis,
+        expected.aggregate,
         valued.value,
         expected.comparator,
         expected.threshold,
@@ -183,7 +235,11 @@ select
     judged.comparator,
     judged.threshold,
     case
+        when judged.value is null and make_date(judged.year, 12, 1) > build.as_of_month
+            then 'not_due'
         when judged.value is null then 'no_data'
+        when judged.is_reached and judged.aggregate = 'minimum' and unknown.unknown_count > 0
+            then 'no_data'
         when judged.is_reached and judged.year < judged.deadline_year then 'on_track'
         when judged.year < judged.deadline_year then 'not_due'
         when judged.is_reached then 'met'
@@ -193,10 +249,13 @@ select
     judged.numerator,
     judged.denominator,
     judged.shortfall_count,
+    unknown.unknown_count,
     stale.stale_since,
     wanted.wanted_datasets,
     judged.document,
     judged.clause
 from judged
+join meta.build as build on true
+left join unknown using (policy_id, item_id, part, area_code, year, list_basis)
 left join stale using (policy_id, item_id, part)
 left join wanted using (policy_id, item_id, part)

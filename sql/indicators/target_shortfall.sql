@@ -1,7 +1,15 @@
 -- One row per item part, year and entity that misses it: households below a minimum, areas below a
 -- growth target on the refreshed list at current prices.
 with minimums as (
-    select distinct policy_id, item_id, part, year, population, threshold, area_code
+    select distinct
+        policy_id,
+        item_id,
+        part,
+        year,
+        population,
+        income_concept,
+        threshold,
+        area_code
     from reference.target
     where aggregate = 'minimum'
 )
@@ -17,13 +25,12 @@ select
     cast(household.total_yuan / nullif(household.member_count, 0) as decimal(18, 6)) as value,
     target.threshold
 from minimums as target
-join reference.population as population on population.population = target.population
 join reference.area_ancestor as ancestor on ancestor.ancestor_code = target.area_code
 join indicators.household_year as household
     on household.area_code = ancestor.area_code
     and household.year = target.year
-    and (not population.requires_roll or household.is_on_roll)
-    and (not population.requires_labour or coalesce(household.has_labour, false))
+    and household.income_concept = target.income_concept
+    and list_contains(string_split(household.population_codes, ','), target.population)
 where household.total_yuan < target.threshold * household.member_count
 union all
 select

@@ -12,7 +12,7 @@ select
     roll.delivery_id,
     roll.row_number
 from staged.agriculture__household_roll as roll
-join vault.household as household using (household_number)
+join vault.household as household using (household_identity)
 join vault.identity as identity
     on identity.source = 'agriculture__household_roll'
     and identity.record_identity = roll.record_identity

@@ -1,7 +1,7 @@
 -- One row per household whose signals add up to the points of entry, as of the build's month.
 -- The monitored type is the first that fits of reference.object_type; a household has left the roll
--- when it is not on its county's latest. The main cause has the most points, and of equals the
--- first in alphabetical order.
+-- when it is not on the latest that covers its county. The main cause has the most points, and of
+-- equals the first in alphabetical order.
 with build as (
     select
         as_of_month,
@@ -41,24 +41,20 @@ income as (
     from indicators.household_measure
     where measure_id = 'income_per_head'
 ),
-on_roll as (
-    select roll.household_id, household.county_code, max(roll.year) as year
-    from linked.household_year_roll as roll
-    join linked.household as household using (household_id)
-    join build on roll.year <= build.as_of_year
-    group by roll.household_id, household.county_code
-),
 latest_roll as (
-    select county_code, max(year) as year
-    from on_roll
-    group by county_code
+    select roll.county_code, max(year(roll.period_month)) as year
+    from indicators.complete_roll as roll
+    join build
+        on roll.source = 'agriculture__household_roll'
+        and year(roll.period_month) <= build.as_of_year
+    group by roll.county_code
 ),
 described as (
     select
         totals.household_id,
-        household.county_code,
-        household.town_code,
-        household.village_code,
+        place.county_code,
+        place.town_code,
+        place.village_code,
         totals.as_of_month,
         totals.points,
         totals.signal_count,
@@ -66,9 +62,10 @@ described as (
         income.income_per_head,
         line.value as line,
         coalesce(income.income_per_head < line.value, false) as is_below_line,
-        coalesce(on_roll.year < latest_roll.year, false) as left_roll
+        coalesce(household.roll_year < latest_roll.year, false) as left_roll
     from totals
-    join linked.household as household using (household_id)
+    join linked.household as place using (household_id)
+    join indicators.watched_household as household using (household_id)
     join indicators.rule_in_force as entry
         on entry.county_code = household.county_code
         and entry.rule_id = 'entry_points'
@@ -76,7 +73,6 @@ described as (
     left join indicators.rule_in_force as line
         on line.county_code = household.county_code and line.rule_id = 'monitoring_line'
     left join income using (household_id)
-    left join on_roll using (household_id)
     left join latest_roll on latest_roll.county_code = household.county_code
 ),
 typed as (

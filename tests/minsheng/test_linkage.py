@@ -3,7 +3,7 @@
 import hashlib
 import hmac
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -27,6 +27,8 @@ CONSTANTS: Mapping[str, str] = {
     "period_month": "date '2022-12-01'",
     "delivered_on": "date '2023-02-01'",
 }
+VILLAGE = "330324001001"
+VILLAGE_OF_ANOTHER_COUNTY = "330326100013"
 Person = tuple[str | None, str]
 """Number and name as delivered."""
 
@@ -49,6 +51,7 @@ class Registry:
 
     warehouse: Warehouse
     project: Project
+    village: str = VILLAGE
 
     @property
     def sources(self) -> list[Contract]:
@@ -84,9 +87,10 @@ class Registry:
 
     def typed(self, source: Contract, delivery_id: str, persons: Sequence[Person]) -> str:
         """The SELECT that types the rows, so that identities are those of the pipeline."""
-        headers = ("证件号码", "姓名", "户编号")
+        headers = ("证件号码", "姓名", "户编号", "行政村代码")
         rows = ", ".join(
-            f"({place}, {'null' if number is None else literal(number)}, {literal(name)}, '001')"
+            f"({place}, {'null' if number is None else literal(number)}, {literal(name)}, '001', "
+            f"{literal(self.village)})"
             for place, (number, name) in enumerate(persons, start=2)
         )
         named = ", ".join(map(quoted, ("__row_number", *headers)))
@@ -134,9 +138,20 @@ def test_a_person_without_a_number_has_the_hmac_of_source_and_name(registry: Reg
     assert registry.persons() == [key(f"{ROLL}||甲一")]
 
 
-def test_a_household_s_key_is_the_hmac_of_its_number(registry: Registry) -> None:
+def test_a_household_s_key_is_the_hmac_of_its_county_and_number(registry: Registry) -> None:
     registry.deliver(("d1", ROLL, [(None, "甲一"), (None, "甲二")]))
-    assert registry.warehouse.rows("from vault.household") == [("001", key("household|001"))]
+    assert registry.warehouse.rows("from vault.household") == [
+        ("330324|001", key("household|330324|001"))
+    ]
+
+
+def test_the_same_number_in_another_county_is_another_household(registry: Registry) -> None:
+    here = ("d1", ROLL, [(None, "甲一")])
+    registry.deliver(here)
+    first = registry.warehouse.rows("from vault.household")
+    replace(registry, village=VILLAGE_OF_ANOTHER_COUNTY).deliver(here)
+    second = registry.warehouse.rows("from vault.household")
+    assert len(first) == len(second) == 1 and not set(first) & set(second)
 
 
 def test_a_valid_number_with_the_same_name_is_one_person_in_every_source(

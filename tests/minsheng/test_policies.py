@@ -222,6 +222,7 @@ def test_a_deployment_with_a_plan_of_its_own_has_only_that(overlay: Overlay) -> 
         start_year: 2021
         end_year: 2025
         first_roll_year: 2021
+        income_concept: disposable_income
         items: []
         """
     replaced = overlay(place__plan=plan)

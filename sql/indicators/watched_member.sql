@@ -1,0 +1,14 @@
+-- One row per watched household and member who can be looked for in other departments' rolls.
+-- Members are those of the household's latest roll with a valid number and the agreeing name.
+select
+    member.household_id,
+    member.person_id,
+    household.county_code,
+    person.birth_month,
+    member.delivery_id,
+    member.row_number
+from indicators.watched_household as household
+join linked.household_member as member
+    on member.household_id = household.household_id and member.year = household.roll_year
+join linked.person as person using (person_id)
+where person.link_rule_code = 'id_and_name'
