@@ -1110,6 +1110,7 @@ TYPES = {
         "denominator": "decimal(18, 6)",
     },
     "indicators.target_shortfall": {"value": "decimal(18, 6)"},
+    "indicators.watch_window": {"school_month": "bigint"},
     "risk.household_signal": {"value": "decimal(18, 6)", "threshold": "decimal(18, 6)"},
     "risk.return_to_poverty": {"points": "bigint"},
 }

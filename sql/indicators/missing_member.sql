@@ -1,7 +1,8 @@
 -- One row per watched member who should stand on a yearly roll and does not, by its measure.
--- The roll is the latest that covers the member's county and has begun. A child is of school age by
--- its birthday before the school year begins; who is listed as not attending or not insured is
--- missing too.
+-- The roll is the latest that covers the member's county and has begun. Who is listed as not attending
+-- or not insured is missing. Who is not listed at all is missing if the household's own roll or any
+-- department's row of that year or later knows the member: else the member may have died or moved away.
+-- A child is of school age by its birthday before the school year begins.
 with build as (
     select as_of_month
     from meta.build
@@ -30,47 +31,96 @@ latest as (
         partition by begun.source, begun.county_code order by begun.year desc
     ) = 1
 ),
-child as (
+listed as (
     select
-        member.household_id,
-        member.person_id,
-        'unenrolled_child_count' as measure_id,
-        latest.source,
-        latest.year,
-        latest.first_month
-    from indicators.watched_member as member
-    join latest
-        on latest.county_code = member.county_code
-        and latest.source = 'education__student_enrolment'
-    left join linked.enrolment as attended
-        on attended.person_id = member.person_id
-        and attended.year = latest.year
-        and attended.is_enrolled
-    where attended.person_id is null
-        and latest.year - year(member.birth_month)
-            - case when month(member.birth_month) >= latest.school_month then 1 else 0 end
-            between latest.age_from and latest.age_to
+        'education__student_enrolment' as source,
+        person_id,
+        year,
+        is_enrolled as is_covered
+    from linked.enrolment
+    union all
+    select 'health__insurance_enrolment' as source, person_id, year, is_insured as is_covered
+    from linked.insurance
 ),
-uninsured as (
+judged as (
+    select
+        listed.source,
+        listed.person_id,
+        listed.year,
+        max(case when listed.is_covered then 1 else 0 end) = 1 as is_covered
+    from listed
+    join (select distinct source, year from latest) as wanted using (source, year)
+    group by listed.source, listed.person_id, listed.year
+),
+uncovered as (
     select
         member.household_id,
         member.person_id,
-        'uninsured_member_count' as measure_id,
+        member.birth_month,
         latest.source,
         latest.year,
-        latest.first_month
+        latest.first_month,
+        latest.school_month,
+        latest.age_from,
+        latest.age_to,
+        judged.person_id is not null or member.roll_year >= latest.year as is_known
     from indicators.watched_member as member
-    join latest
-        on latest.county_code = member.county_code
-        and latest.source = 'health__insurance_enrolment'
-    left join linked.insurance as insured
-        on insured.person_id = member.person_id
-        and insured.year = latest.year
-        and insured.is_insured
-    where insured.person_id is null
+    join latest on latest.county_code = member.county_code
+    left join judged
+        on judged.person_id = member.person_id
+        and judged.source = latest.source
+        and judged.year = latest.year
+    where not coalesce(judged.is_covered, false)
+),
+sighting as (
+    select person_id, year
+    from linked.enrolment
+    union all
+    select person_id, year
+    from linked.insurance
+    union all
+    select person_id, cast(year(month) as integer) as year
+    from linked.medical_settlement
+    union all
+    select person_id, cast(year(month) as integer) as year
+    from linked.relief_payment
+),
+sought as (
+    select distinct person_id
+    from uncovered
+    where not is_known
+),
+last_sighting as (
+    select sighting.person_id, max(sighting.year) as year
+    from sighting
+    join sought using (person_id)
+    group by sighting.person_id
+),
+absent as (
+    select uncovered.*
+    from uncovered
+    left join last_sighting using (person_id)
+    where uncovered.is_known or last_sighting.year >= uncovered.year
 )
-select household_id, person_id, measure_id, source, year, first_month
-from child
+select
+    household_id,
+    person_id,
+    'unenrolled_child_count' as measure_id,
+    source,
+    year,
+    first_month
+from absent
+where source = 'education__student_enrolment'
+    and year - year(birth_month)
+        - case when month(birth_month) >= school_month then 1 else 0 end
+        between age_from and age_to
 union all
-select household_id, person_id, measure_id, source, year, first_month
-from uninsured
+select
+    household_id,
+    person_id,
+    'uninsured_member_count' as measure_id,
+    source,
+    year,
+    first_month
+from absent
+where source = 'health__insurance_enrolment'

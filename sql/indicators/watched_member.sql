@@ -4,6 +4,7 @@ select
     member.household_id,
     member.person_id,
     household.county_code,
+    household.roll_year,
     person.birth_month,
     member.delivery_id,
     member.row_number
