@@ -43,8 +43,9 @@ class Warehouse:
         return self.connection.execute(query, list(parameters)).fetchall()
 
 
-LEAST_MEMORY_BYTES = 500 << 20
-MEMORY_SHARE = 0.8
+LEAST_MEMORY_BYTES = 400 << 20
+DELIVERED_SHARE = 0.7
+MACHINE_SHARE = 0.8
 
 
 @contextmanager
@@ -53,7 +54,7 @@ def open_warehouse(
 ) -> Iterator[Warehouse]:
     """Open the build in `folder`, made if it is not there yet; closing checkpoints both files.
 
-    DuckDB keeps as much in memory as was delivered, at least 500 MB and at most 0.8 of the
+    DuckDB keeps 0.7 of the bytes delivered in memory, at least 400 MB and at most 0.8 of the
     machine, and spills the rest.
     """
     folder.mkdir(parents=True, exist_ok=True)
@@ -63,7 +64,10 @@ def open_warehouse(
     with duckdb.connect(str(folder / WAREHOUSE_FILE)) as connection:
         connection.execute(f"set temp_directory = {literal(str(spill))}")
         machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-        memory = min(max(LEAST_MEMORY_BYTES, delivered_bytes), int(MEMORY_SHARE * machine))
+        memory = min(
+            max(LEAST_MEMORY_BYTES, int(DELIVERED_SHARE * delivered_bytes)),
+            int(MACHINE_SHARE * machine),
+        )
         connection.execute(f"set memory_limit = '{memory}B'")
         connection.execute("set preserve_insertion_order = false")
         connection.execute("set enable_progress_bar = false")

@@ -28,6 +28,10 @@ class Outcome:
     misplaced: tuple[Path, ...] = ()
 
 
+class StoreError(RuntimeError):
+    """The orchestrator's own store, in which the run would be shown, cannot be written."""
+
+
 def refresh(
     settings: Settings,
     known_on: date | None = None,
@@ -43,7 +47,10 @@ def refresh(
     published = current(settings)
     if not has_news(settings, known_on, as_of):
         return Outcome("nothing_new", "nothing new since the last refresh", published, misplaced)
-    result, events = _run(settings, known_on, as_of, progress)
+    try:
+        result, events = _run(settings, known_on, as_of, progress)
+    except StoreError as fault:
+        return Outcome("failed", str(fault), published, misplaced)
     if result.success:
         now = current(settings)
         return Outcome("published", f"published {now.version if now else '?'}", now, misplaced)
@@ -76,6 +83,7 @@ def _run(
     progress: Callable[[str], None],
 ) -> tuple["ExecuteInProcessResult", list["DagsterEvent"]]:
     from dagster import DagsterEvent, DagsterEventType, EventLogEntry
+    from sqlalchemy.exc import SQLAlchemyError
 
     from pipelines.definitions import defs
     from pipelines.jobs import refresh as job
@@ -91,24 +99,28 @@ def _run(
             ):
                 progress(entry.dagster_event.asset_key.to_user_string())
 
-    with dagster_instance(settings) as instance:
-        run_id = str(uuid4())
-        instance.add_event_listener(run_id, listen)
-        config = {
-            "home": str(settings.home),
-            "deployment": str(settings.deployment),
-            "known_on": known_on.isoformat() if known_on else "",
-            "as_of": as_of.isoformat() if as_of else "",
-        }
-        result = defs.resolve_job_def(job.name).execute_in_process(
-            instance=instance,
-            run_id=run_id,
-            raise_on_error=False,
-            run_config={
-                "resources": {"warehouse": {"config": config}},
-                "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
-            },
-        )
+    try:
+        with dagster_instance(settings) as instance:
+            run_id = str(uuid4())
+            instance.add_event_listener(run_id, listen)
+            config = {
+                "home": str(settings.home),
+                "deployment": str(settings.deployment),
+                "known_on": known_on.isoformat() if known_on else "",
+                "as_of": as_of.isoformat() if as_of else "",
+            }
+            result = defs.resolve_job_def(job.name).execute_in_process(
+                instance=instance,
+                run_id=run_id,
+                raise_on_error=False,
+                run_config={
+                    "resources": {"warehouse": {"config": config}},
+                    "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
+                },
+            )
+    except (SQLAlchemyError, OSError) as fault:
+        told = getattr(fault, "orig", None) or fault
+        raise StoreError(f"the run cannot be noted in {settings.home}: {told}") from fault
     return result, events
 
 

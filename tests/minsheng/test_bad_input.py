@@ -1,6 +1,5 @@
 """What cannot be taken is refused with a reason, and whatever happens nothing is lost."""
 
-import os
 import random
 import struct
 import subprocess
@@ -19,6 +18,7 @@ from hypothesis import strategies as st
 from minsheng import ingest
 from minsheng.lake import DeliveryError, Receipt
 from minsheng.settings import PROJECT_ROOT
+from tests.disk import needs_root, resize, small_disk
 from tests.minsheng.desk import (
     INCOME,
     INCOME_HEADER,
@@ -350,22 +350,7 @@ def test_a_file_that_comes_in_place_of_one_just_read_is_not_removed_with_it(desk
     assert [receipt.rows_received for receipt in desk.ingest(PAYMENT).receipts] == [1]
 
 
-@contextmanager
-def small_disk(folder: Path, kilobytes: int) -> Iterator[Path]:
-    """A real file system of so many kilobytes at `folder`."""
-    folder.mkdir(parents=True, exist_ok=True)
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", f"size={kilobytes}k", "tmpfs", folder], capture_output=True
-    )
-    if mounted.returncode:
-        pytest.skip(f"no file system can be mounted here: {mounted.stderr.decode().strip()}")
-    try:
-        yield folder
-    finally:
-        subprocess.run(["umount", "-l", folder], check=True)
-
-
-@pytest.mark.skipif(sys.platform != "linux" or os.geteuid() != 0, reason="only root may mount")
+@needs_root
 @pytest.mark.parametrize("full", ["lake", "rejects"])
 def test_a_full_disk_leaves_the_file_in_the_inbox(desk: Desk, full: str) -> None:
     draw = random.Random(2022)
@@ -376,7 +361,7 @@ def test_a_full_disk_leaves_the_file_in_the_inbox(desk: Desk, full: str) -> None
     with small_disk(desk.project.settings.home / full, kilobytes=8) as disk:
         # ever more space, so that it ends at another step of the ingest each time
         for kilobytes in range(8, 2000, 16):
-            subprocess.run(["mount", "-o", f"remount,size={kilobytes}k", disk], check=True)
+            resize(disk, kilobytes)
             try:
                 (receipt,) = desk.ingest(INCOME).receipts
                 break

@@ -3,6 +3,7 @@
 import fcntl
 import hashlib
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -22,6 +23,7 @@ from minsheng.lock import LOCK_FILE
 from minsheng.release import AuditFailure, current, publish, rollback, versions
 from minsheng.settings import SettingsError, load_settings
 from pipelines.refresh import refresh
+from tests.disk import needs_root, resize, small_disk
 from tests.pipelines.conftest import Home, make_demo
 
 RELIEF_2021_06 = "inbox/civil_affairs/relief_payment/330328000000/2021-06.csv"
@@ -135,7 +137,14 @@ def test_only_the_last_versions_stay(own_home: Home) -> None:
         note.write_text(note.read_text().replace(published.version, copy.name))
     deliver(own_home, RELIEF_2021_06, LINE.format(amount="2.00"))
     assert refresh(settings).state == "published"
-    assert len(versions(settings)) == kept
+    newest = current(settings)
+    assert newest
+    # the copies are older by name; the last of them, the version before and the newest stay
+    assert [each.version for each in versions(settings)] == [
+        *(f"2000010{number}T000000-copy" for number in range(3, kept + 1)),
+        published.version,
+        newest.version,
+    ]
 
 
 def test_a_second_refresh_while_one_runs_fails_at_once(own_home: Home) -> None:
@@ -158,6 +167,34 @@ def test_a_failed_critical_check_keeps_the_last_good_version(own_home: Home) -> 
     assert outcome.state == "failed"
     assert "what_every_warning_needs_is_decided" in outcome.message
     assert current(own_home.settings) == before
+
+
+@needs_root
+def test_a_full_disk_keeps_the_last_good_version_wherever_it_fills(
+    clean: Home, tmp_path: Path
+) -> None:
+    """The disk has ever more room, so that it fills at another step of the refresh each time."""
+    home = tmp_path / "home"
+    used = sum(path.stat().st_size for path in clean.settings.home.rglob("*")) // 1024
+    with small_disk(home, 4 * used):
+        shutil.copytree(clean.settings.home, home, symlinks=True, dirs_exist_ok=True)
+        own = Home(load_settings(home), clean.outcome)
+        deliver(own, RELIEF_2021_06, LINE.format(amount="8.00"))
+        before = own.rows("select build_id from meta.build")
+        messages = []
+        free = shutil.disk_usage(home).free // 1024
+        for room in (100, 4_000, 10_000, 18_000, 24_000, free):
+            resize(home, 4 * used - free + room)
+            outcome = refresh(own.settings)
+            if outcome.state == "published":
+                break
+            messages.append(outcome.message)
+            assert own.rows("select build_id from meta.build") == before
+        assert outcome.state == "published"
+        assert own.rows("select build_id from meta.build") != before
+    assert len(messages) > 2
+    for message in messages:
+        assert re.search("No space left|disk is full|disk I/O error", message), message
 
 
 def test_a_month_that_nothing_delivered_covers_is_refused(own_home: Home) -> None:
