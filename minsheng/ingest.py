@@ -28,6 +28,9 @@ from minsheng.readers import Reading, UnreadableFile, read_rows
 from minsheng.settings import RESTRICTED_FOLDER_MODE, Settings
 
 SIDECAR_SUFFIX = ".yaml"
+USUAL = "usual"
+"""What a sidecar states as `delivered_at` of a backlog: the dataset's usual lag after its period."""
+
 IGNORED_PREFIXES = ("~$", ".")
 IGNORED_SUFFIXES = (".tmp", ".part", ".crdownload")
 COPY_BYTES = 4 << 20
@@ -229,7 +232,8 @@ def _incoming(settings: Settings, source: Contract, now: datetime) -> Iterator[I
         try:
             stated = _stated(_sidecar(path))
             period = _stated_period(stated, source.delivery.period) or period
-            delivered_at = _stated_moment(stated, settings, now) or file_date
+            usual = _usual_moment(period, source.delivery.usual_lag_days, settings)
+            delivered_at = _stated_moment(stated, usual, settings, now) or file_date
             rows = _stated_rows(stated)
         except DeliveryError as wrong:
             fault = str(wrong)
@@ -273,17 +277,28 @@ def _stated_period(stated: Mapping[str, object], kind: Literal["year", "month"])
     return period
 
 
+def _usual_moment(period: str, lag_days: int, settings: Settings) -> datetime | None:
+    """When files of the period usually come, for a backlog whose files say it no longer."""
+    if not period:
+        return None
+    day = lake.last_day(lake.last_month(period)) + timedelta(days=lag_days)
+    return datetime(day.year, day.month, day.day, tzinfo=settings.time_zone)
+
+
 def _stated_moment(
-    stated: Mapping[str, object], settings: Settings, now: datetime
+    stated: Mapping[str, object], usual: datetime | None, settings: Settings, now: datetime
 ) -> datetime | None:
     if stated.get("delivered_at") is None:
         return None
     text = str(stated["delivered_at"])
+    if text == USUAL:
+        return usual
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
         raise DeliveryError(
-            f"its sidecar states delivered_at {text!r}, which is no moment such as 2022-07-05 09:30"
+            f"its sidecar states delivered_at {text!r}, which is no moment such as 2022-07-05 09:30 "
+            f"(nor {USUAL!r}, for a backlog)"
         ) from None
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=settings.time_zone)

@@ -65,8 +65,7 @@ class Receipt:
     @property
     def period_month(self) -> date:
         """First day of the last month of the period."""
-        year, _, month = self.period.partition("-")
-        return date(int(year), int(month or 12), 1)
+        return last_month(self.period)
 
     @property
     def period_start(self) -> date:
@@ -93,6 +92,12 @@ def is_period(text: str, kind: Literal["year", "month"]) -> bool:
     """Whether `text` names a period of the kind (`2022` or `2022-06`)."""
     pattern = r"(19|20)\d{2}" if kind == "year" else r"(19|20)\d{2}-(0[1-9]|1[0-2])"
     return re.fullmatch(pattern, text) is not None
+
+
+def last_month(period: str) -> date:
+    """First day of the last month of a period (`2022` or `2022-06`)."""
+    year, _, month = period.partition("-")
+    return date(int(year), int(month or MONTHS_OF_A_YEAR), 1)
 
 
 def delivery_folder(lake: Path, receipt: Receipt) -> Path:

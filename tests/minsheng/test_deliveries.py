@@ -65,6 +65,14 @@ def test_a_sidecar_says_when_and_for_which_period(desk: Desk) -> None:
     assert kept.read_text(encoding="utf-8") == said
 
 
+def test_files_of_a_backlog_count_from_when_they_usually_come(desk: Desk) -> None:
+    """Ten days after the month by the contract, so that --known-on can look back over a backlog."""
+    receipt = desk.take(
+        PAYMENT, "2019-06.csv", FIRST, day="2022-12-31", sidecar="delivered_at: usual\n"
+    )
+    assert receipt.delivered_at == "2019-07-10T00:00:00+08:00"
+
+
 def test_a_file_date_that_is_still_to_come_counts_as_now(desk: Desk) -> None:
     receipt = desk.take(PAYMENT, "2022-06.csv", FIRST, day="2035-01-01")
     assert receipt.delivered_at == NOW.isoformat()
