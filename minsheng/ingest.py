@@ -29,7 +29,7 @@ from minsheng.settings import RESTRICTED_FOLDER_MODE, Settings
 
 SIDECAR_SUFFIX = ".yaml"
 USUAL = "usual"
-"""What a sidecar states as `delivered_at` of a backlog: the dataset's usual lag after its period."""
+"""As `delivered_at` in a sidecar, for a backlog: the usual lag of the dataset after its period."""
 
 IGNORED_PREFIXES = ("~$", ".")
 IGNORED_SUFFIXES = (".tmp", ".part", ".crdownload")
@@ -297,7 +297,7 @@ def _stated_moment(
         moment = datetime.fromisoformat(text)
     except ValueError:
         raise DeliveryError(
-            f"its sidecar states delivered_at {text!r}, which is no moment such as 2022-07-05 09:30 "
+            f"its sidecar states delivered_at {text!r}, which is no moment like 2022-07-05 09:30 "
             f"(nor {USUAL!r}, for a backlog)"
         ) from None
     if moment.tzinfo is None:
