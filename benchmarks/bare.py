@@ -156,7 +156,7 @@ DATASETS = (
             "village_code": AREA_HEADERS,
             "phone": ("联系电话", "家庭成员联系电话", "手机号"),
         },
-        key=("household_number", "id_number", "person_name"),
+        key=("household_identity", "id_number", "person_name"),
         warnings={
             "id_number_has_its_shape": HAS_ID_SHAPE,
             "phone_has_eleven_digits": "regexp_full_match(phone, '[0-9]{11}')",
@@ -231,7 +231,7 @@ DATASETS = (
             "total_yuan": ("家庭总收入", "家庭年收入", "家庭总收入（元）"),
             "weight": ("权数",),
         },
-        key=("household_number",),
+        key=("household_identity",),
         warnings={
             "components_add_up": (
                 "abs(wage_yuan + business_yuan + property_yuan + transfer_yuan - total_yuan) <= 1"
@@ -993,7 +993,9 @@ select
     case when promised.due_date < cast(build.as_of_month + interval 1 month as date)
         then promised.due_date end as stale_since,
     counted.rows_accepted,
-    counted.rows_refused
+    counted.rows_refused,
+    promised.source not in ('agriculture__household_income', 'statistics__area_benchmark')
+        as is_personal
 from promised
 join counted using (source)
 cross join meta.build as build;
@@ -1116,14 +1118,14 @@ TYPES = {
 }
 
 KEYS = {
-    "staged.agriculture__household_income": "period, household_number",
-    "staged.agriculture__household_roll": "period, household_number, id_number, person_name",
+    "staged.agriculture__household_income": "period, household_identity",
+    "staged.agriculture__household_roll": "period, household_identity, id_number, person_name",
     "staged.civil_affairs__assistance_roll": "period, id_number, person_name, assistance_code",
     "staged.civil_affairs__relief_payment": "period, id_number, person_name, programme_code",
     "staged.disability_federation__disability_certificate": "period, certificate_number",
     "staged.education__student_enrolment": "period, id_number, person_name, school_name",
     "staged.health__insurance_enrolment": "period, id_number, person_name, insurance_code",
-    "staged.health__medical_settlement": "settlement_number",
+    "staged.health__medical_settlement": "sender, settlement_number",
     "staged.statistics__area_benchmark": "area_code, income_concept, year",
     "vault.household": "household_identity",
     "vault.identity": "source, record_identity",
@@ -1161,7 +1163,8 @@ KEYS = {
         "area_code, population, year, income_concept, list_basis, price_basis"
     ),
     "indicators.missing_member": "household_id, person_id, measure_id",
-    "indicators.poverty_measure": "area_code, population, year, line_id, measure",
+    "indicators.newly_disabled_member": "household_id, person_id, delivery_id, row_number",
+    "indicators.poverty_measure": ("area_code, population, year, income_concept, line_id, measure"),
     "indicators.rule_in_force": "county_code, rule_id",
     "indicators.stopped_benefit": "household_id, person_id, programme_code",
     "indicators.target_result": (
@@ -1214,6 +1217,7 @@ CODES = (
     ("indicators.income_growth", "list_basis", "list_basis"),
     ("indicators.income_growth", "price_basis", "price_basis"),
     ("indicators.poverty_measure", "area_level", "area_level"),
+    ("indicators.poverty_measure", "income_concept", "income_concept"),
     ("indicators.stopped_benefit", "programme_code", "programme"),
     ("indicators.target_result", "area_level", "area_level"),
     ("indicators.target_result", "period_type", "period_type"),
@@ -1258,8 +1262,8 @@ QUERIES = (
         ) as county
         cross join (
             values ('watch_months'), ('benefit_gap_months'), ('compulsory_age_from'),
-                ('compulsory_age_to'), ('school_year_month'), ('entry_points'),
-                ('monitoring_line')
+                ('compulsory_age_to'), ('school_year_month'), ('sender_silence_months'),
+                ('entry_points'), ('monitoring_line')
         ) as needed (rule_id)
         anti join indicators.rule_in_force as rule
             on rule.county_code = county.county_code and rule.rule_id = needed.rule_id

@@ -222,7 +222,7 @@ def make_meta(
             for order, receipt in enumerate(inputs.deliveries, start=1)
         ]
     elif contract.table == "source":
-        rows = [_source_row(source, inputs) for source in project.sources]
+        rows = [_source_row(source, inputs, project.settings) for source in project.sources]
     else:
         rows = [_build_row(inputs, now)]
     return write_rows(warehouse, contract, rows)
@@ -433,22 +433,34 @@ def _delivery_row(receipt: Receipt, order: int, is_effective: bool) -> dict[str,
     }
 
 
-def _source_row(source: Contract, inputs: Inputs) -> dict[str, object]:
+def _source_row(source: Contract, inputs: Inputs, settings: Settings) -> dict[str, object]:
     assert source.delivery and inputs.as_of_month
     receipts = [receipt for receipt in inputs.effective if receipt.table == source.table]
     latest = max(receipts, key=lambda receipt: receipt.period_month, default=None)
-    promised = source.delivery.promised_days
+    due, stale_since = due_and_stale(settings, source, receipts, inputs.as_of_month)
     return {
         "source": source.table,
         "department": source.delivery.department,
         "dataset": source.delivery.dataset,
         "period_month": latest.period_month if latest else None,
         "delivered_at": _moment(latest.delivered_at) if latest else None,
-        "due_date": lake.due_date(latest, promised) if latest else None,
-        "stale_since": lake.stale_since(latest, promised, inputs.as_of_month),
+        "due_date": due,
+        "stale_since": stale_since,
         "rows_accepted": sum(receipt.rows_accepted for receipt in receipts),
         "rows_refused": sum(receipt.rows_refused for receipt in receipts),
+        "is_personal": linkage.is_personal(source),
     }
+
+
+def due_and_stale(
+    settings: Settings, source: Contract, receipts: Sequence[Receipt], as_of_month: date
+) -> tuple[date | None, date | None]:
+    """When a dataset's next delivery is due, and the same if it is later than that by the month."""
+    assert source.delivery
+    rule, end = "sender_silence_months", lake.last_day(as_of_month)
+    silence = policies.rule_value(settings, rule, settings.area_code, end) if receipts else 0
+    due = lake.next_due(receipts, source.delivery.promised_days, round(silence))
+    return due, due if due and due <= end else None
 
 
 def _moment(text: str) -> str:

@@ -1,6 +1,6 @@
 """Checks: what a contract promises, as checks that Great Expectations runs on the rows."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from minsheng import parsing, rejects
@@ -170,8 +170,3 @@ def _table_promises(contract: Contract, contracts: Mapping[str, Contract]) -> It
         )
     for check in contract.checks:
         yield _Promise(QueryCheck(check.name, check.query), check.severity, check.why)
-
-
-def failing(results: Sequence[CheckResult]) -> tuple[CheckResult, ...]:
-    """The results that block publication."""
-    return tuple(result for result in results if result.blocks)

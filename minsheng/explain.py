@@ -45,31 +45,41 @@ from risk.signal_evidence as evidence
 join meta.delivery as delivery using (delivery_id)
 left join reference.code as role on role.code_list = 'evidence_role' and role.code = evidence.role
 where evidence.household_id = ? and evidence.signal_id = ?
-order by evidence.role desc, delivery.dataset, delivery.period, evidence.row_number
+order by evidence.role desc, delivery.dataset, delivery.period, evidence.delivery_id,
+    evidence.row_number
 """
 MEMBERS = """
-select person_id
-from linked.household_member
-where household_id = ?
-qualify year = max(year) over ()
+    select member.person_id
+    from linked.household_member as member
+    join meta.build as build on member.year <= year(build.as_of_month)
+    where member.household_id = $1
+    qualify member.year = max(member.year) over ()
 """
-ASSISTANCE = """
+ASSISTANCE = f"""
 select kind.label_zh, count(distinct roll.person_id), max(roll.month)
 from linked.assistance as roll
 join reference.code as kind on kind.code_list = 'assistance' and kind.code = roll.assistance_code
-where roll.person_id in (select unnest(?::varchar[]))
-    and roll.month = (select max(month) from linked.assistance)
+where roll.person_id in ({MEMBERS})
+    and roll.month = (
+        select max(complete.period_month)
+        from indicators.complete_roll as complete
+        join linked.household as household using (county_code)
+        join meta.build as build on complete.period_month <= build.as_of_month
+        where household.household_id = $1 and complete.source = 'civil_affairs__assistance_roll'
+    )
 group by kind.label_zh
 order by kind.label_zh
 """
-PAYMENTS = """
+PAYMENTS = f"""
 select programme.label_zh, count(*), sum(payment.amount_yuan), max(payment.month)
 from linked.relief_payment as payment
 join reference.code as programme
     on programme.code_list = 'programme' and programme.code = payment.programme_code
-join meta.build as build
-    on payment.month > build.as_of_month - interval 12 month and payment.month <= build.as_of_month
-where payment.person_id in (select unnest(?::varchar[]))
+join linked.household as household on household.household_id = $1
+join indicators.watch_window as watch
+    on watch.county_code = household.county_code
+    and payment.month >= watch.watch_from and payment.month < watch.after_month
+where payment.person_id in ({MEMBERS})
 group by programme.label_zh
 order by programme.label_zh
 """
@@ -102,8 +112,8 @@ def explain_household(settings: Settings, household_id: str) -> str:
         for signal in signals:
             lines += _signal_lines(signal, settings)
             lines += _evidence_lines(rows(EVIDENCE, household_id, signal[0]))
-        members = [row[0] for row in rows(MEMBERS, household_id)]
-        lines += _help_lines(rows(ASSISTANCE, members), rows(PAYMENTS, members), settings)
+        assistance, payments = rows(ASSISTANCE, household_id), rows(PAYMENTS, household_id)
+        lines += _help_lines(assistance, payments, settings)
     return "\n".join(lines)
 
 

@@ -21,7 +21,7 @@ import duckdb
 import yaml
 from xlsxwriter.exceptions import XlsxWriterException
 
-from minsheng import identity, lake, parsing, rejects
+from minsheng import identity, lake, parsing, policies, rejects
 from minsheng.contracts import Contract
 from minsheng.lake import DeliveryError, Receipt
 from minsheng.readers import Reading, UnreadableFile, read_rows
@@ -219,7 +219,9 @@ def _incoming(settings: Settings, source: Contract, now: datetime) -> Iterator[I
     assert source.delivery
     department, dataset = source.delivery.department, source.delivery.dataset
     folder = settings.inbox / department / dataset
-    for path in waiting_files(folder):
+    waiting = waiting_files(folder)
+    areas = policies.area_codes(settings) if waiting else frozenset()
+    for path in waiting:
         if folder not in (path.parent, path.parent.parent):
             continue
         try:
@@ -229,7 +231,10 @@ def _incoming(settings: Settings, source: Contract, now: datetime) -> Iterator[I
         file_date = datetime.fromtimestamp(found.st_mtime, tz=settings.time_zone)
         period = lake.period_in(path.name, source.delivery.period) or ""
         delivered_at, rows, fault = file_date, None, ""
+        sender = None if path.parent == folder else path.parent.name
         try:
+            if sender and sender.isdigit() and sender not in areas:
+                raise DeliveryError(f"its folder {sender} is the code of no area that is known")
             stated = _stated(_sidecar(path))
             period = _stated_period(stated, source.delivery.period) or period
             usual = _usual_moment(period, source.delivery.usual_lag_days, settings)
@@ -242,7 +247,7 @@ def _incoming(settings: Settings, source: Contract, now: datetime) -> Iterator[I
             _state(found),
             department,
             dataset,
-            sender=None if path.parent == folder else path.parent.name,
+            sender=sender,
             period=period,
             # a clock that is ahead does not make a delivery a later one
             delivered_at=min(delivered_at, now).replace(microsecond=0),
@@ -432,7 +437,7 @@ def _read_and_judge(
 ) -> Receipt:
     assert source.delivery
     if arrival.fault:
-        raise DeliveryError(f"{arrival.fault}; mend it and send both files again")
+        raise DeliveryError(f"{arrival.fault}; mend it and send the file again")
     if not arrival.period:
         example = "2022" if source.delivery.period == "year" else "2022-06"
         raise DeliveryError(

@@ -8,7 +8,7 @@ last: a folder without one is not a delivery.
 import hashlib
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import date, datetime, timedelta
 from pathlib import Path
@@ -66,11 +66,6 @@ class Receipt:
     def period_month(self) -> date:
         """First day of the last month of the period."""
         return last_month(self.period)
-
-    @property
-    def period_start(self) -> date:
-        year, _, month = self.period.partition("-")
-        return date(int(year), int(month or 1), 1)
 
 
 def period_in(name: str, kind: Literal["year", "month"]) -> str | None:
@@ -169,10 +164,26 @@ def due_date(receipt: Receipt, promised_days: int) -> date:
     return last_day(following) + timedelta(days=promised_days + 1)
 
 
-def stale_since(latest: Receipt | None, promised_days: int, as_of_month: date) -> date | None:
-    """Since when the delivery after `latest` is later than promised at the end of the month."""
-    due = due_date(latest, promised_days) if latest else None
-    return due if due and due <= last_day(as_of_month) else None
+def next_due(receipts: Sequence[Receipt], promised_days: int, silence_months: int) -> date | None:
+    """The day from which the first sender's next delivery of a dataset is later than promised.
+
+    A sender that has been silent for `silence_months` up to the dataset's latest is not expected.
+    """
+    latest: dict[str | None, Receipt] = {}
+    for receipt in sorted(receipts, key=lambda each: each.period_month):
+        latest[receipt.sender] = receipt
+    if not latest:
+        return None
+    newest = _month_number(max(receipt.period_month for receipt in latest.values()))
+    return min(
+        due_date(receipt, promised_days)
+        for receipt in latest.values()
+        if newest - _month_number(receipt.period_month) <= silence_months
+    )
+
+
+def _month_number(month: date) -> int:
+    return month.year * MONTHS_OF_A_YEAR + month.month
 
 
 def last_day(month: date) -> date:

@@ -106,6 +106,11 @@ def rule_value(settings: Settings, rule_id: str, area_code: str, day: date) -> f
     )
 
 
+def area_codes(settings: Settings) -> frozenset[str]:
+    """The code of every area that is listed."""
+    return frozenset(str(row["area_code"]) for row in _area_rows(settings))
+
+
 def _areas(settings: Settings) -> list[Row]:
     found = {str(row["area_code"]): row for row in _area_rows(settings)}
     level_columns = {

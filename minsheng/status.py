@@ -1,7 +1,7 @@
 """Where everything stands: sources, the waiting inbox, the current version."""
 
 from minsheng import lake
-from minsheng.build import Project
+from minsheng.build import Project, due_and_stale
 from minsheng.contracts import Contract
 from minsheng.ingest import waiting_files
 from minsheng.lake import Receipt
@@ -34,7 +34,7 @@ def status_of(settings: Settings) -> dict[str, object]:
         "built_at": version.built_at if version else None,
         "versions": [each.version for each in versions(settings)],
         "files_refused_whole": [each.message for each in receipts if each.status == "refused"],
-        "sources": [_source(source, effective) for source in project.sources],
+        "sources": [_source(settings, source, effective) for source in project.sources],
     }
 
 
@@ -63,12 +63,14 @@ def status_text(status: dict[str, object]) -> str:
     )
 
 
-def _source(source: Contract, effective: tuple[Receipt, ...]) -> Source:
+def _source(settings: Settings, source: Contract, effective: tuple[Receipt, ...]) -> Source:
     assert source.delivery
     receipts = [receipt for receipt in effective if receipt.table == source.table]
     latest = max(receipts, key=lambda each: (each.period_month, each.delivered_at), default=None)
-    stale = latest and lake.stale_since(
-        latest, source.delivery.promised_days, lake.latest_month(effective)
+    _, stale = (
+        due_and_stale(settings, source, receipts, lake.latest_month(effective))
+        if receipts
+        else (None, None)
     )
     return {
         "source": f"{source.delivery.department}/{source.delivery.dataset}",

@@ -50,6 +50,10 @@ def refresh(
     try:
         result, events = _run(settings, known_on, as_of, progress)
     except StoreError as fault:
+        now = current(settings)
+        if now != published:
+            told = f"published {now.version if now else '?'}, but {fault}"
+            return Outcome("published", told, now, misplaced)
         return Outcome("failed", str(fault), published, misplaced)
     if result.success:
         now = current(settings)

@@ -31,6 +31,7 @@ LOOKED_UP = (
     "indicators.watched_household",
     "indicators.watched_member",
     "indicators.missing_member",
+    "indicators.newly_disabled_member",
     "indicators.stopped_benefit",
 )
 """Steps that a case gives by what they are made of: they are made first, from what it gives."""

@@ -80,17 +80,11 @@ medical as (
 ),
 disabled as (
     select
-        member.household_id,
-        count(distinct member.person_id) as person_count,
-        min(disability.issue_month) as first_month
-    from indicators.watched_member as member
-    join linked.disability as disability using (person_id)
-    join indicators.watch_window as watch
-        on watch.county_code = member.county_code
-        and disability.issue_month >= watch.watch_from
-        and disability.issue_month < watch.after_month
-    where disability.is_severe
-    group by member.household_id
+        household_id,
+        count(distinct person_id) as person_count,
+        min(issue_month) as first_month
+    from indicators.newly_disabled_member
+    group by household_id
 ),
 missing as (
     select household_id, measure_id, count(*) as member_count, min(first_month) as first_month

@@ -1,7 +1,8 @@
 -- One row per watched member who should stand on a yearly roll and does not, by its measure.
 -- The roll is the latest that covers the member's county and has begun. Who is listed as not attending
--- or not insured is missing. Who is not listed at all is missing if the household's own roll or any
--- department's row of that year or later knows the member: else the member may have died or moved away.
+-- or not insured is missing. Who is not listed at all is missing if the household's own roll or another
+-- department's row of that year or later knows the member, who else may have died or moved away; the
+-- register of certificates says nothing, it keeps the dead.
 -- A child is of school age by its birthday before the school year begins.
 with build as (
     select as_of_month
@@ -84,6 +85,9 @@ sighting as (
     union all
     select person_id, cast(year(month) as integer) as year
     from linked.relief_payment
+    union all
+    select person_id, cast(year(month) as integer) as year
+    from linked.assistance
 ),
 sought as (
     select distinct person_id

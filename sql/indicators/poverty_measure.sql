@@ -1,5 +1,5 @@
--- One row per area, population, year, line and measure; persons are the unit, poor is below the
--- line. The line is the one in force in the area at the end of the year; the nearest area decides.
+-- One row per area, population, year, income concept, line and measure; persons are the unit, poor is
+-- below the line. The line is the one in force in the area at the end of the year; the nearest area decides.
 -- A register has no sampling error, so the standard error is empty.
 with years as (
     select distinct year
@@ -30,6 +30,7 @@ households as (
         household.area_code,
         population.population,
         household.year,
+        household.income_concept,
         household.total_yuan,
         household.member_count,
         household.weight
@@ -44,6 +45,7 @@ compared as (
         line.area_level,
         households.population,
         households.year,
+        households.income_concept,
         line.line_id,
         line.line,
         households.member_count * households.weight as persons,
@@ -60,6 +62,7 @@ areas as (
         area_level,
         population,
         year,
+        income_concept,
         line_id,
         line,
         count(*) as household_count,
@@ -67,7 +70,7 @@ areas as (
         sum(case when is_poor then persons else 0 end) as poor_persons,
         sum(shortfall) as shortfall
     from compared
-    group by area_code, area_level, population, year, line_id, line
+    group by area_code, area_level, population, year, income_concept, line_id, line
 ),
 measured as (
     select *, 'headcount' as measure, poor_persons / nullif(persons, 0) as value
@@ -81,6 +84,7 @@ select
     area_level,
     population,
     year,
+    income_concept,
     line_id,
     cast(line as decimal(18, 2)) as line_yuan,
     measure,

@@ -1,7 +1,7 @@
 -- One row per watched member and regular benefit that has stopped, with its last payment's row.
 -- It has stopped in the months looked back on when, since the last payment, payments for the whole
 -- county have been delivered for so many months without one; a payment of nothing is none. Where
--- another member of the household is paid it from then on, it has changed hands and not stopped.
+-- another member of the household is first paid it within those months, it has changed hands.
 with payment as (
     select
         member.household_id,
@@ -21,25 +21,35 @@ with payment as (
         and payment.month < watch.after_month
     where payment.is_regular and payment.amount_yuan > 0
 ),
-first_payment as (
-    select household_id, programme_code, person_id, min(month) as first_month
-    from payment
-    group by household_id, programme_code, person_id
-),
-newest_payee as (
-    select household_id, programme_code, max(first_month) as first_month
-    from first_payment
-    group by household_id, programme_code
-),
 last_payment as (
-    select payment.*
+    select *
     from payment
-    join newest_payee using (household_id, programme_code)
     qualify row_number() over (
-        partition by payment.household_id, payment.person_id, payment.programme_code
-        order by payment.month desc, payment.delivery_id, payment.row_number
+        partition by household_id, person_id, programme_code
+        order by month desc, delivery_id, row_number
     ) = 1
-    and newest_payee.first_month <= payment.month
+),
+first_payment as (
+    select
+        member.household_id,
+        member.person_id,
+        payment.programme_code,
+        min(payment.month) as first_month
+    from indicators.watched_member as member
+    join linked.relief_payment as payment using (person_id)
+    where payment.is_regular and payment.amount_yuan > 0
+    group by member.household_id, member.person_id, payment.programme_code
+),
+changed_hands as (
+    select distinct before.household_id, before.person_id, before.programme_code
+    from last_payment as before
+    join first_payment as after
+        on after.household_id = before.household_id
+        and after.programme_code = before.programme_code
+        and after.person_id <> before.person_id
+        and after.first_month >= before.month
+        and after.first_month <= cast(before.month + interval 1 month
+            * cast(round(before.gap_months) as integer) as date)
 ),
 paid_month as (
     select distinct county_code, period_month as month
@@ -58,6 +68,11 @@ join paid_month
     on paid_month.county_code = last_payment.county_code
     and paid_month.month > last_payment.month
     and paid_month.month < last_payment.after_month
+left join changed_hands
+    on changed_hands.household_id = last_payment.household_id
+    and changed_hands.person_id = last_payment.person_id
+    and changed_hands.programme_code = last_payment.programme_code
+where changed_hands.household_id is null
 group by
     last_payment.household_id,
     last_payment.person_id,

@@ -2,8 +2,10 @@
 -- Growth items take the mean's growth; minimum items take the poorest household on the year's list.
 -- Incomes are those of the plan's concept; unknown_count households of the refreshed list have none,
 -- and while there are such, a minimum is not met.
--- Before its deadline an item is on track once reached and not due until then; a year that is not
--- over and has no figure yet is not due.
+-- While the roll or the ledger of one of its counties is not complete, for the year or the one that
+-- growth is measured against, an area has a value and no verdict.
+-- Before its deadline an item is on track once reached and not due until then; a year whose ledger is
+-- not over is not due.
 -- What is judged is the value as published, to six decimals: exactly 10 % is not above 10 %.
 with areas as (
     select distinct ancestor.ancestor_code as area_code, ancestor.ancestor_level as area_level
@@ -168,6 +170,61 @@ valued as (
         shortfall_count
     from minimum
 ),
+county as (
+    select distinct county_code
+    from linked.household
+    where county_code is not null
+),
+county_of_area as (
+    select ancestor.ancestor_code as area_code, county.county_code
+    from county
+    join reference.area_ancestor as ancestor on ancestor.area_code = county.county_code
+    union
+    select area.area_code, county.county_code
+    from county
+    join reference.area as area using (county_code)
+),
+covered as (
+    select distinct source, county_code, cast(year(period_month) as integer) as year
+    from indicators.complete_roll
+    where source in ('agriculture__household_roll', 'agriculture__household_income')
+),
+basis as (
+    select
+        expected.policy_id,
+        expected.item_id,
+        expected.part,
+        expected.area_code,
+        expected.year,
+        county.county_code,
+        source.source,
+        expected.year - case when expected.aggregate = 'minimum' then 0 else 1 end as from_year
+    from expected
+    join county_of_area as county using (area_code)
+    join (select distinct source from covered) as source
+        on contains(',' || expected.datasets || ',', ',' || source.source || ',')
+),
+late as (
+    select
+        basis.policy_id,
+        basis.item_id,
+        basis.part,
+        basis.area_code,
+        basis.year,
+        count(distinct basis.county_code) as late_county_count
+    from basis
+    left join covered as last_year
+        on last_year.source = basis.source
+        and last_year.county_code = basis.county_code
+        and last_year.year = basis.from_year
+    left join covered as this_year
+        on this_year.source = basis.source
+        and this_year.county_code = basis.county_code
+        and this_year.year = basis.year
+    where this_year.year is null or last_year.year is null
+    group by
+        basis.policy_id, basis.item_id, basis.part, basis.area_code, basis.year
+),
 wanted as (
     select
         needed.policy_id,
@@ -197,6 +254,7 @@ judged as (
         expected.area_code,
         expected.area_level,
         expected.year,
+        make_date(expected.year, coalesce(concept.accounting_month, 12), 1) as ledger_month,
         expected.population,
         coalesce(valued.list_basis, 'refreshed') as list_basis,
         coalesce(valued.price_basis, 'nominal') as price_basis,
@@ -217,6 +275,7 @@ judged as (
         expected.document,
         expected.clause
     from expected
+    left join reference.income_concept as concept using (income_concept)
     left join valued using (policy_id, item_id, part, area_code, year)
 )
 select
@@ -235,9 +294,8 @@ select
     judged.comparator,
     judged.threshold,
     case
-        when judged.value is null and make_date(judged.year, 12, 1) > build.as_of_month
-            then 'not_due'
-        when judged.value is null then 'no_data'
+        when judged.ledger_month > build.as_of_month then 'not_due'
+        when judged.value is null or late.late_county_count > 0 then 'no_data'
         when judged.is_reached and judged.aggregate = 'minimum' and unknown.unknown_count > 0
             then 'no_data'
         when judged.is_reached and judged.year < judged.deadline_year then 'on_track'
@@ -250,6 +308,7 @@ select
     judged.denominator,
     judged.shortfall_count,
     unknown.unknown_count,
+    coalesce(late.late_county_count, 0) as late_county_count,
     stale.stale_since,
     wanted.wanted_datasets,
     judged.document,
@@ -257,5 +316,6 @@ select
 from judged
 join meta.build as build on true
 left join unknown using (policy_id, item_id, part, area_code, year, list_basis)
+left join late using (policy_id, item_id, part, area_code, year)
 left join stale using (policy_id, item_id, part)
 left join wanted using (policy_id, item_id, part)

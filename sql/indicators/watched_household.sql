@@ -4,18 +4,27 @@ with build as (
     select cast(year(as_of_month) as integer) as as_of_year
     from meta.build
 ),
-latest_roll as (
-    select roll.household_id, max(roll.year) as year
-    from linked.household_year_roll as roll
-    join build on roll.year <= build.as_of_year
-    group by roll.household_id
+sighting as (
+    select household_id, year, year as roll_year
+    from linked.household_year_roll
+    union all
+    select household_id, year, cast(null as integer) as roll_year
+    from linked.household_year_income
+),
+latest as (
+    select
+        sighting.household_id,
+        max(sighting.year) as last_year,
+        max(sighting.roll_year) as roll_year
+    from sighting
+    join build on sighting.year <= build.as_of_year
+    group by sighting.household_id
 )
 select
-    household.household_id,
+    latest.household_id,
     household.county_code,
-    latest_roll.year as roll_year
-from linked.household as household
-join build
-    on household.first_year <= build.as_of_year and household.last_year >= build.as_of_year - 1
-left join latest_roll using (household_id)
+    latest.roll_year
+from latest
+join build on latest.last_year >= build.as_of_year - 1
+join linked.household as household using (household_id)
 where household.county_code is not null

@@ -1,5 +1,6 @@
 -- One row per watched household and member who can be looked for in other departments' rolls.
--- Members are those of the household's latest roll with a valid number and the agreeing name.
+-- Members are those of the household's latest roll with a valid number and the agreeing name; who
+-- stands in two households counts in the one of the later roll.
 select
     member.household_id,
     member.person_id,
@@ -13,3 +14,6 @@ join linked.household_member as member
     on member.household_id = household.household_id and member.year = household.roll_year
 join linked.person as person using (person_id)
 where person.link_rule_code = 'id_and_name'
+qualify row_number() over (
+    partition by member.person_id order by household.roll_year desc, member.household_id
+) = 1

@@ -1,7 +1,7 @@
 -- One row per household and year in which it stands on the roll of low-income households.
 -- Cause, area and source row are those of the head, or of the first member listed.
 -- A village that reference.area does not know counts for its town, else for its county.
--- Labour is unknown where the roll says it of no member.
+-- Labour is unknown where no member is known to have it and the roll does not say it of all.
 with members as (
     select
         member.household_id,
@@ -21,7 +21,10 @@ counted as (
         year,
         count(*) as member_count,
         sum(cast(has_labour as integer)) as labour_count,
-        max(cast(has_labour as integer)) = 1 as has_labour
+        case
+            when max(cast(has_labour as integer)) = 1 then true
+            when count(has_labour) = count(*) then false
+        end as has_labour
     from members
     group by household_id, year
 ),
@@ -37,7 +40,7 @@ select
     counted.household_id,
     counted.year,
     counted.member_count,
-    counted.labour_count,
+    case when counted.has_labour is not null then counted.labour_count end as labour_count,
     counted.has_labour,
     heads.cause_code,
     coalesce(village.area_code, town.area_code, county.area_code, heads.village_code)

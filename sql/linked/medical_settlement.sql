@@ -1,5 +1,5 @@
 -- One row per settled bill; the month is that of the settlement, not of its delivery.
--- A bill that a later delivery repeats counts once, as last delivered.
+-- A bill that a later delivery of the same sender repeats counts once, as last delivered.
 select
     record.delivery_id,
     record.row_number,
@@ -17,6 +17,6 @@ join vault.identity as identity
     and identity.record_identity = record.record_identity
 left join meta.delivery as delivery on delivery.delivery_id = record.delivery_id
 qualify row_number() over (
-    partition by record.settlement_number
+    partition by record.sender, record.settlement_number
     order by delivery.delivery_order desc, record.row_number
 ) = 1

@@ -75,17 +75,12 @@ disability as (
         fired.household_id,
         fired.signal_id,
         fired.as_of_month,
-        certificate.delivery_id,
-        certificate.row_number,
+        disabled.delivery_id,
+        disabled.row_number,
         'counted' as role
     from fired
-    join indicators.watched_member as member using (household_id)
-    join indicators.watch_window as watch using (county_code)
-    join linked.disability as certificate
-        on certificate.person_id = member.person_id
-        and certificate.issue_month >= watch.watch_from
-        and certificate.issue_month < watch.after_month
-    where fired.measure_id = 'new_severe_disability_count' and certificate.is_severe
+    join indicators.newly_disabled_member as disabled using (household_id)
+    where fired.measure_id = 'new_severe_disability_count'
 ),
 missing as (
     select

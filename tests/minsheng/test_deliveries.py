@@ -65,6 +65,20 @@ def test_a_sidecar_says_when_and_for_which_period(desk: Desk) -> None:
     assert kept.read_text(encoding="utf-8") == said
 
 
+def test_a_folder_named_by_a_code_of_no_area_refuses_its_files(desk: Desk) -> None:
+    """A mistyped code would be waited for in every later period."""
+    receipt = desk.take(PAYMENT, "33032600000/2022-06.csv", FIRST)
+    assert receipt.status == "refused"
+    assert "33032600000 is the code of no area that is known" in receipt.message
+
+
+def test_two_counties_may_number_their_households_alike(desk: Desk) -> None:
+    header = "户编号,人口数,行政村代码,家庭总收入\n"
+    rows = "001,2,330324001001,100\n001,3,330326100013,200\n001,4,330326100013,300\n"
+    receipt = desk.take(INCOME, "2022.csv", header + rows)
+    assert (receipt.rows_accepted, receipt.refused_by_rule) == (2, {"key_is_unique": 1})
+
+
 def test_files_of_a_backlog_count_from_when_they_usually_come(desk: Desk) -> None:
     """Ten days after the month by the contract, so that --known-on can look back over a backlog."""
     receipt = desk.take(
