@@ -1065,6 +1065,25 @@ select
 from delivered
 join number on number.id_number is not distinct from delivered.id_number
 left join holder using (record_identity);
+
+create table restricted.vault.loose_record as
+select
+    source, record_identity, period_month, any_value(id_number) as id_number,
+    substr(record_identity, instr(record_identity, '|') + 1) as name_key
+from ({loose})
+group by source, record_identity, period_month;
+"""
+
+LOOSE = """
+    select distinct '{source}' as source, record.record_identity, record.id_number,
+        record.period_month
+    from restricted.received.{source} as record
+    left join restricted.vault.identity as identity
+        on identity.source = '{source}'
+        and identity.record_identity = record.record_identity
+        and identity.link_rule_code = 'id_and_name'
+    where record.is_effective and record.record_identity is not null
+        and (record.refused_by is not null or identity.record_identity is null)
 """
 
 RECORDS = """
@@ -1129,6 +1148,7 @@ KEYS = {
     "staged.statistics__area_benchmark": "area_code, income_concept, year",
     "vault.household": "household_identity",
     "vault.identity": "source, record_identity",
+    "vault.loose_record": "source, record_identity, period_month",
     "reference.area": "area_code",
     "reference.area_ancestor": "area_code, ancestor_code",
     "reference.code": "code_list, code",
@@ -1155,6 +1175,7 @@ KEYS = {
     "linked.medical_settlement": "delivery_id, row_number",
     "linked.person": "person_id",
     "linked.relief_payment": "delivery_id, row_number",
+    "linked.unconfirmed_record": "source, person_id, period_month",
     "indicators.area_benchmark": "area_code, year, income_concept",
     "indicators.complete_roll": "source, county_code, period_month, delivery_id",
     "indicators.household_measure": "household_id, measure_id",
@@ -1241,6 +1262,7 @@ FOREIGN_KEYS = (
     ("linked.insurance", "person_id", "linked.person"),
     ("linked.medical_settlement", "person_id", "linked.person"),
     ("linked.relief_payment", "person_id", "linked.person"),
+    ("linked.unconfirmed_record", "person_id", "linked.person"),
     ("indicators.complete_roll", "delivery_id", "meta.delivery"),
     ("indicators.household_measure", "household_id", "linked.household"),
     ("indicators.household_year", "household_id", "linked.household"),
@@ -1577,6 +1599,7 @@ def link(connection: duckdb.DuckDBPyConnection, secret: bytes) -> None:
         VAULT.format(
             household_mint=mint(secret, "'household|' || household_identity"),
             records=" union all ".join(RECORDS.format(source=source) for source in PERSONAL),
+            loose=" union ".join(LOOSE.format(source=source) for source in PERSONAL),
             person_mint=mint(secret, "'id|' || record_identity"),
             record_mint=mint(secret, "delivered.source || '|' || delivered.record_identity"),
         )

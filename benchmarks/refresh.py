@@ -245,7 +245,7 @@ def run_refresh(home: Path, side: Side) -> Run:
     environment = {"MINSHENG_HOME": str(home), "DAGSTER_HOME": str(home / "dagster")}
     finished, output = run(side, home.parent, ["-m", "pipelines.cli", "refresh"], environment)
     expected = "nothing new" if side == "nothing new" else "published"
-    if not output.startswith(expected):
+    if not any(line.startswith(expected) for line in output.splitlines()):
         raise CommandFailed(f"{side}: expected {expected!r}, it said {output!r}")
     if side == "refresh":
         return replace(finished, phases=phases(home / "dagster", finished.wall))

@@ -241,9 +241,13 @@ def make_reference(warehouse: Warehouse, project: Project, contract: Contract) -
 
 def make_vault(warehouse: Warehouse, project: Project, contract: Contract) -> int:
     """Make a table of who is who."""
-    makers = {"identity": linkage.identity_select, "household": linkage.household_select}
-    select = makers[contract.table](project.all_sources, project.secret)
-    return write_table(warehouse, contract, select)
+    sources = project.all_sources
+    makers = {
+        "identity": lambda: linkage.identity_select(sources, project.secret),
+        "household": lambda: linkage.household_select(sources, project.secret),
+        "loose_record": lambda: linkage.loose_record_select(sources, RECEIVED_SCHEMA),
+    }
+    return write_table(warehouse, contract, makers[contract.table]())
 
 
 def make_model(warehouse: Warehouse, project: Project, model: Model) -> int:
@@ -321,6 +325,8 @@ def table_reads(project: Project) -> dict[str, tuple[str, ...]]:
             reads[contract.name] = (f"raw.{contract.table}",)
         elif contract.layer == "vault":
             reads[contract.name] = (*staged, "meta.delivery")
+            if contract.table == "loose_record":
+                reads[contract.name] += ("vault.identity",)
         elif contract.layer == "reference" or contract.name in ("meta.policy_item", "meta.columns"):
             reads[contract.name] = ()
     reads["meta.delivery"] = raw
@@ -436,7 +442,7 @@ def _delivery_row(receipt: Receipt, order: int, is_effective: bool) -> dict[str,
 def _source_row(source: Contract, inputs: Inputs, settings: Settings) -> dict[str, object]:
     assert source.delivery and inputs.as_of_month
     receipts = [receipt for receipt in inputs.effective if receipt.table == source.table]
-    latest = max(receipts, key=lambda receipt: receipt.period_month, default=None)
+    latest = max(receipts, key=lambda each: (each.period_month, each.delivered_at), default=None)
     due, stale_since = due_and_stale(settings, source, receipts, inputs.as_of_month)
     return {
         "source": source.table,

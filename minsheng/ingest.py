@@ -240,6 +240,8 @@ def _incoming(settings: Settings, source: Contract, now: datetime) -> Iterator[I
             usual = _usual_moment(period, source.delivery.usual_lag_days, settings)
             delivered_at = _stated_moment(stated, usual, settings, now) or file_date
             rows = _stated_rows(stated)
+            if period and lake.first_month(period) > min(delivered_at, now).date():
+                raise DeliveryError(f"its period {period} has not begun when it was delivered")
         except DeliveryError as wrong:
             fault = str(wrong)
         yield Incoming(

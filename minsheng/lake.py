@@ -95,6 +95,12 @@ def last_month(period: str) -> date:
     return date(int(year), int(month or MONTHS_OF_A_YEAR), 1)
 
 
+def first_month(period: str) -> date:
+    """First day of a period."""
+    year, _, month = period.partition("-")
+    return date(int(year), int(month or 1), 1)
+
+
 def delivery_folder(lake: Path, receipt: Receipt) -> Path:
     return lake / receipt.department / receipt.dataset / receipt.delivery_id
 

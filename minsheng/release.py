@@ -7,7 +7,7 @@ a link that one rename moves, so that a reader finds either the old version or t
 import json
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from minsheng.warehouse import WAREHOUSE_FILE, Warehouse, qualified
 
 CURRENT = "current"
 BUILD_NOTE = "build.json"
+WITHDRAWN = "withdrawn.json"
 PUBLISHED_LAYERS = ("indicators", "risk", "quality", "meta")
 """Layers whose tables are exported as Parquet too."""
 
@@ -170,8 +171,25 @@ def rollback(settings: Settings, version: str | None = None) -> Version:
             f"no version {version or 'before the current one'}; published are "
             f"{[each.version for each in published]}"
         )
+    later = {each.build_id for each in published if each.version > wanted[0].version}
+    _write_withdrawn(settings, (withdrawn(settings) | later) - {wanted[0].build_id})
     _point_current(settings, wanted[0].version)
     return wanted[0]
+
+
+def withdrawn(settings: Settings) -> frozenset[str]:
+    """Builds that a rollback left behind; a refresh whose inputs are theirs has nothing new."""
+    path = settings.published / WITHDRAWN
+    return (
+        frozenset(json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else frozenset()
+    )
+
+
+def _write_withdrawn(settings: Settings, builds: Collection[str]) -> None:
+    path = settings.published / WITHDRAWN
+    temporary = path.with_name(f".{WITHDRAWN}.{os.getpid()}")
+    temporary.write_text(json.dumps(sorted(builds)) + "\n", encoding="utf-8")
+    temporary.replace(path)
 
 
 def _is_readable(version: Version) -> bool:

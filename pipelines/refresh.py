@@ -2,16 +2,17 @@
 
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 from uuid import uuid4
 
+from minsheng import lake
 from minsheng.build import Project, gather_inputs
 from minsheng.ingest import misplaced_files, waiting_files
-from minsheng.release import Version, current
+from minsheng.release import Version, current, withdrawn
 from minsheng.settings import Settings
 
 if TYPE_CHECKING:
@@ -26,6 +27,8 @@ class Outcome:
     message: str
     version: Version | None
     misplaced: tuple[Path, ...] = ()
+    taken: tuple[str, ...] = ()
+    """What became of the files that waited: one line for all, one for each that does not count."""
 
 
 class StoreError(RuntimeError):
@@ -47,18 +50,46 @@ def refresh(
     published = current(settings)
     if not has_news(settings, known_on, as_of):
         return Outcome("nothing_new", "nothing new since the last refresh", published, misplaced)
+    known = {receipt.delivery_id for receipt in lake.read_receipts(settings.lake)}
+    fault = ""
     try:
         result, events = _run(settings, known_on, as_of, progress)
-    except StoreError as fault:
-        now = current(settings)
-        if now != published:
-            told = f"published {now.version if now else '?'}, but {fault}"
-            return Outcome("published", told, now, misplaced)
-        return Outcome("failed", str(fault), published, misplaced)
-    if result.success:
-        now = current(settings)
-        return Outcome("published", f"published {now.version if now else '?'}", now, misplaced)
-    return Outcome("failed", _reason(result, events), published, misplaced)
+        fault = "" if result.success else _reason(result, events)
+    except StoreError as broken:
+        fault = str(broken)
+    now = current(settings)
+    taken = _taken(settings, known)
+    if fault and now == published:
+        return Outcome("failed", fault, published, misplaced, taken)
+    told = f"published {now.version if now else '?'}" + (f", but {fault}" if fault else "")
+    return Outcome("published", told, now, misplaced, taken)
+
+
+def _taken(settings: Settings, known: Collection[str]) -> tuple[str, ...]:
+    receipts = lake.read_receipts(settings.lake)
+    new = [receipt for receipt in receipts if receipt.delivery_id not in known]
+    if not new:
+        return ()
+    kept = {
+        (receipt.table, receipt.sender, receipt.period)
+        for receipt in lake.effective(receipts, None)
+        if receipt.delivery_id in known
+    }
+    good = [receipt for receipt in new if receipt.status == "taken"]
+    lines = [
+        f"took {len(good)} files: {sum(r.rows_accepted for r in good):,} rows accepted, "
+        f"{sum(r.rows_refused for r in good):,} refused"
+    ]
+    for receipt in new:
+        place = "/".join(p for p in (receipt.department, receipt.dataset, receipt.sender) if p)
+        if receipt.status == "refused":
+            lines.append(f"refused {place}: {receipt.message}")
+        elif (receipt.table, receipt.sender, receipt.period) in kept:
+            lines.append(
+                f"taken but not in force, a later one is there: {place}/{receipt.file_name} "
+                f"of {receipt.delivered_at}"
+            )
+    return tuple(lines)
 
 
 def has_news(settings: Settings, known_on: date | None = None, as_of: date | None = None) -> bool:
@@ -66,7 +97,10 @@ def has_news(settings: Settings, known_on: date | None = None, as_of: date | Non
     project = Project(settings, known_on, as_of)
     waiting = set(waiting_files(settings.inbox)) - set(misplaced_files(settings, project.sources))
     published = current(settings)
-    return bool(waiting) or not published or published.build_id != gather_inputs(project).build_id
+    if waiting or not published:
+        return True
+    build_id = gather_inputs(project).build_id
+    return build_id != published.build_id and build_id not in withdrawn(settings)
 
 
 def dagster_instance(settings: Settings) -> "DagsterInstance":

@@ -2,7 +2,8 @@
 -- The roll is the latest that covers the member's county and has begun. Who is listed as not attending
 -- or not insured is missing. Who is not listed at all is missing if the household's own roll or another
 -- department's row of that year or later knows the member, who else may have died or moved away; the
--- register of certificates says nothing, it keeps the dead.
+-- register of certificates says nothing, it keeps the dead. Who may stand there under a mistyped number
+-- or name is not missing.
 -- A child is of school age by its birthday before the school year begins.
 with build as (
     select as_of_month
@@ -64,7 +65,8 @@ uncovered as (
         latest.school_month,
         latest.age_from,
         latest.age_to,
-        judged.person_id is not null or member.roll_year >= latest.year as is_known
+        judged.person_id is not null as is_listed,
+        member.roll_year >= latest.year as is_on_roll
     from indicators.watched_member as member
     join latest on latest.county_code = member.county_code
     left join judged
@@ -92,7 +94,7 @@ sighting as (
 sought as (
     select distinct person_id
     from uncovered
-    where not is_known
+    where not is_on_roll
 ),
 last_sighting as (
     select sighting.person_id, max(sighting.year) as year
@@ -104,7 +106,15 @@ absent as (
     select uncovered.*
     from uncovered
     left join last_sighting using (person_id)
-    where uncovered.is_known or last_sighting.year >= uncovered.year
+    left join linked.unconfirmed_record as unconfirmed
+        on unconfirmed.person_id = uncovered.person_id
+        and unconfirmed.source = uncovered.source
+        and year(unconfirmed.period_month) = uncovered.year
+    where uncovered.is_listed
+        or (
+            unconfirmed.person_id is null
+            and (uncovered.is_on_roll or last_sighting.year >= uncovered.year)
+        )
 )
 select
     household_id,

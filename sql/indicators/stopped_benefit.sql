@@ -1,7 +1,8 @@
 -- One row per watched member and regular benefit that has stopped, with its last payment's row.
 -- It has stopped in the months looked back on when, since the last payment, payments for the whole
 -- county have been delivered for so many months without one; a payment of nothing is none. Where
--- another member of the household is first paid it within those months, it has changed hands.
+-- another member of the household is first paid it within those months, it has changed hands; whom a
+-- payment under a mistyped number or name may have reached is not listed.
 with payment as (
     select
         member.household_id,
@@ -51,6 +52,18 @@ changed_hands as (
         and after.first_month <= cast(before.month + interval 1 month
             * cast(round(before.gap_months) as integer) as date)
 ),
+unconfirmed as (
+    select distinct
+        last_payment.household_id,
+        last_payment.person_id,
+        last_payment.programme_code
+    from last_payment
+    join linked.unconfirmed_record as record
+        on record.person_id = last_payment.person_id
+        and record.source = 'civil_affairs__relief_payment'
+        and record.period_month > last_payment.month
+        and record.period_month < last_payment.after_month
+),
 paid_month as (
     select distinct county_code, period_month as month
     from indicators.complete_roll
@@ -68,11 +81,15 @@ join paid_month
     on paid_month.county_code = last_payment.county_code
     and paid_month.month > last_payment.month
     and paid_month.month < last_payment.after_month
+left join unconfirmed
+    on unconfirmed.household_id = last_payment.household_id
+    and unconfirmed.person_id = last_payment.person_id
+    and unconfirmed.programme_code = last_payment.programme_code
 left join changed_hands
     on changed_hands.household_id = last_payment.household_id
     and changed_hands.person_id = last_payment.person_id
     and changed_hands.programme_code = last_payment.programme_code
-where changed_hands.household_id is null
+where changed_hands.household_id is null and unconfirmed.person_id is null
 group by
     last_payment.household_id,
     last_payment.person_id,

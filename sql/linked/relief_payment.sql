@@ -1,4 +1,5 @@
--- One row per payment of relief or an allowance to a person in a month.
+-- One row per payment of a programme to a person in a month; what a second delivery repeats counts
+-- once, as last delivered.
 select
     record.delivery_id,
     record.row_number,
@@ -13,3 +14,8 @@ join vault.identity as identity
     and identity.record_identity = record.record_identity
 left join reference.code as programme
     on programme.code_list = 'programme' and programme.code = record.programme_code
+left join meta.delivery as delivery on delivery.delivery_id = record.delivery_id
+qualify row_number() over (
+    partition by identity.person_id, record.period_month, record.programme_code
+    order by delivery.delivery_order desc, record.row_number
+) = 1

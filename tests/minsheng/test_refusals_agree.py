@@ -90,6 +90,18 @@ def test_an_accepted_row_that_breaks_a_critical_rule_blocks_the_build(desk: Desk
     assert [r.check_name for r in results if r.blocks] == [ACCEPTED_ROWS]
 
 
+SPOILED = {
+    "agriculture__household_income",
+    "agriculture__household_roll",
+    "civil_affairs__assistance_roll",
+    "civil_affairs__relief_payment",
+    "disability_federation__disability_certificate",
+    "education__student_enrolment",
+    "health__insurance_enrolment",
+    "health__medical_settlement",
+}
+"""Datasets into which the demo puts rows that must be refused."""
+
 TABLES = sorted(path.stem for path in (PROJECT_ROOT / "expectations" / "staged").glob("*.yaml"))
 
 
@@ -99,4 +111,4 @@ def test_ingest_and_checks_count_the_same_rows(dirty: Desk, table: str) -> None:
     refused = refused_in_force(dirty, table)
     found = found_by_checks(dirty, table, dirty.project.settings.builds / table)
     assert found == refused
-    assert refused or table == "statistics__area_benchmark"
+    assert refused or table not in SPOILED

@@ -116,6 +116,32 @@ def test_rollback_makes_the_version_before_current_again(own_home: Home) -> None
     assert [each.version for each in versions(own_home.settings)] == [first.version, second.version]
 
 
+def test_a_version_that_was_rolled_back_stays_behind_until_something_new_comes(
+    own_home: Home,
+) -> None:
+    first = current(own_home.settings)
+    deliver(own_home, RELIEF_2021_06, LINE.format(amount="1.00"))
+    bad = refresh(own_home.settings)
+    assert bad.taken == ("took 1 files: 1 rows accepted, 0 refused",)
+    assert rollback(own_home.settings) == first
+    assert refresh(own_home.settings).state == "nothing_new"
+    assert current(own_home.settings) == first
+    deliver(own_home, RELIEF_2021_06, LINE.format(amount="2.00"))
+    assert refresh(own_home.settings).state == "published"
+
+
+def test_a_refresh_says_which_files_do_not_count(own_home: Home) -> None:
+    older = deliver(own_home, RELIEF_2021_06, LINE.format(amount="1.00"))
+    os.utime(older, (1_624_000_000, 1_624_000_000))
+    deliver(own_home, "inbox/civil_affairs/relief_payment/2035-01.csv", LINE.format(amount="1.00"))
+    outcome = refresh(own_home.settings)
+    assert outcome.taken[0] == "took 1 files: 1 rows accepted, 0 refused"
+    told = "\n".join(outcome.taken)
+    assert "its period 2035-01 has not begun when it was delivered" in told
+    assert "taken but not in force, a later one is there" in told
+    assert outcome.state == "published"
+
+
 def test_rollback_to_a_version_that_is_not_there_says_which_are(own_home: Home) -> None:
     published = current(own_home.settings)
     assert published

@@ -274,6 +274,40 @@ def test_who_truly_is_absent_fires_and_nobody_else(clean: Home, kind: str, signa
     assert true
 
 
+def test_nobody_whose_row_was_accepted_is_missing_however_it_was_spoilt(dirty: Home) -> None:
+    """A mistyped number or name keeps a row from its person, and is no proof of absence."""
+    secret = load_secret(dirty.settings.vault)
+    persons = {
+        hmac.new(secret, f"id|{number}|{name}".encode(), hashlib.sha256).hexdigest()[:24]: key
+        for key, number, name in dirty.rows(
+            f"select person_key, id_number, person_name from {dirty.truth('person')}"
+        )
+    }
+    datasets = {
+        "unenrolled_child_count": ("student_enrolment", "dropout"),
+        "uninsured_member_count": ("insurance_enrolment", "uninsured"),
+    }
+    missing = dirty.rows("select person_id, measure_id, year from indicators.missing_member")
+    assert missing
+    for person, measure, year in missing:
+        dataset, kind = datasets[str(measure)]
+        is_true = dirty.rows(
+            f"select 1 from {dirty.truth('shock')} "
+            "where person_key = ? and kind = ? and year(month) = ?",
+            persons[str(person)],
+            kind,
+            year,
+        )
+        accepted = dirty.rows(
+            f"select 1 from {dirty.truth('record')} "
+            "where person_key = ? and dataset = ? and period = ? and not is_refused",
+            persons[str(person)],
+            dataset,
+            str(year),
+        )
+        assert is_true or not accepted
+
+
 def test_each_benefit_that_truly_stopped_fires(clean: Home) -> None:
     """A stop in the last month may be a late payment; the dead are paid no longer either."""
     watched = WATCHED.format(household_year=clean.truth("household_year"))
