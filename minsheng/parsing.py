@@ -240,7 +240,7 @@ def _identities(contract: Contract) -> dict[str, str]:
             f"coalesce(id_number, '') || '|' || {identity.name_key('person_name')}"
         )
     if "household_identity" in columns:
-        areas = [column.name for column in contract.columns if column.type == "area_code"]
+        areas = [c.name for c in contract.columns if "area_code" in (c.type, c.name)]
         if not areas:
             raise ContractError(f"{contract.name}: a household number needs an area code beside it")
         found["household_identity"] = f"substr({areas[0]}, 1, 6) || '|' || household_number"
