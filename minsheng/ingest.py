@@ -477,6 +477,7 @@ def _read_and_judge(
             column.name for column in source.columns if column.headers and column.name not in found
         ),
         blank_rows=reading.blank_rows,
+        note_rows=reading.note_rows,
     )
     rejects.keep_malformed(folder, reading.malformed)
     receipt = _judge(connection, folder, source, codes, receipt, reading.headers)

@@ -49,6 +49,7 @@ class Receipt:
     absent_columns: tuple[str, ...] = ()
     contract_hash: str = ""
     blank_rows: int = 0
+    note_rows: int = 0
     rows_received: int = 0
     rows_accepted: int = 0
     rows_refused: int = 0

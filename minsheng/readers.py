@@ -8,13 +8,17 @@ import codecs
 import csv
 import io
 import re
+import shutil
+import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from decimal import Decimal
-from itertools import chain, islice
+from html.parser import HTMLParser
+from itertools import chain, islice, pairwise, zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING
+from zipfile import BadZipFile, ZipFile
 
 import numpy as np
 import pyarrow as pa
@@ -37,8 +41,14 @@ BLOCK_BYTES = 4 << 20
 EXACT_DIGITS = 15
 """A spreadsheet keeps this many digits of a number; a longer one in a number cell is ruined."""
 
+SHEET_STEP = 10_000_000
+
 WORKBOOK_SUFFIXES = (".xlsx", ".xlsm", ".xls")
 TEXT_SUFFIXES = (".csv", ".txt", ".tsv")
+PAGE_SUFFIXES = (".htm", ".html")
+READ_SUFFIXES = TEXT_SUFFIXES + WORKBOOK_SUFFIXES + PAGE_SUFFIXES
+ARCHIVE_SUFFIX = ".zip"
+MOST_UNPACKED_BYTES = 4 << 30
 
 
 class UnreadableFile(ValueError):
@@ -63,8 +73,15 @@ class Reading:
     headers: tuple[str, ...]
     row_count: int
     blank_rows: int
+    note_rows: int
+    """Totals, remarks and signatures: lines that are no rows of the table."""
     malformed: tuple[MalformedRow, ...]
 
+
+TOTAL = r"^\s*(本页)?[合总小共]\s*计\s*[:：]?\s*$"
+"""The first text of a row that sums up others."""
+REMARK = r"^\s*(说\s*明|备\s*注|注|填\s*表|制\s*表|审\s*核|填\s*报|负责人|经办人|单位负责人).*[:：]"
+"""How a remark or a signature below the table begins; most of its row is blank."""
 
 Score = Callable[[Sequence[str]], int]
 """How many columns of the contract a row of cells names; the header is the row with the most."""
@@ -78,14 +95,131 @@ def read_rows(path: Path, score: Score, destination: Path) -> Reading:
     if path.stat().st_size == 0:
         raise UnreadableFile("the file is empty (0 bytes); send it again")
     suffix = path.suffix.lower()
+    if suffix == ARCHIVE_SUFFIX:
+        return _read_archive(path, score, destination)
+    if suffix in PAGE_SUFFIXES or (suffix in WORKBOOK_SUFFIXES and _is_page(path)):
+        return _read_page(path, score, destination)
     if suffix in WORKBOOK_SUFFIXES:
         return _read_workbook(path, score, destination)
     if suffix in TEXT_SUFFIXES:
         return _read_text(path, score, destination)
     raise UnreadableFile(
         f"files ending in {suffix or 'nothing'} are not read; "
-        f"send one of {', '.join(TEXT_SUFFIXES + WORKBOOK_SUFFIXES)}"
+        f"send one of {', '.join((*READ_SUFFIXES, ARCHIVE_SUFFIX))}"
     )
+
+
+def _read_archive(path: Path, score: Score, destination: Path) -> Reading:
+    """The one file of the archive that is a table; what programs leave beside it is not."""
+    try:
+        with ZipFile(path) as archive:
+            members = [
+                member
+                for member in archive.infolist()
+                if not member.is_dir()
+                and not Path(member.filename).name.startswith(("~$", "."))
+                and not member.filename.startswith("__MACOSX/")
+            ]
+            if len(members) != 1 or members[0].file_size > MOST_UNPACKED_BYTES:
+                raise UnreadableFile(
+                    f"the archive holds {len(members)} files of "
+                    f"{sum(member.file_size for member in members):,} bytes; "
+                    "send one file in it, of at most "
+                    f"{MOST_UNPACKED_BYTES:,} bytes"
+                )
+            unpacked = destination.with_name("unpacked" + Path(members[0].filename).suffix.lower())
+            with archive.open(members[0]) as packed, unpacked.open("wb") as target:
+                shutil.copyfileobj(packed, target)
+    except (BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as fault:
+        raise UnreadableFile(
+            f"the archive cannot be opened ({fault}); pack it again without a password"
+        ) from None
+    try:
+        if unpacked.suffix == ARCHIVE_SUFFIX:
+            raise UnreadableFile("the archive holds an archive; pack the file itself")
+        reading = read_rows(unpacked, score, destination)
+    finally:
+        unpacked.unlink()
+    return replace(reading, form=f"zip, {reading.form}")
+
+
+def _is_page(path: Path) -> bool:
+    """Whether what is named like a workbook is the web page that some programs save instead."""
+    with path.open("rb") as stream:
+        return stream.read(1024).lstrip(codecs.BOM_UTF8 + b" \t\r\n").startswith(b"<")
+
+
+def _read_page(path: Path, score: Score, destination: Path) -> Reading:
+    """The tables of a page, as the sheets of a workbook."""
+    tables = _Tables()
+    for text in _decoded(path, _encoding(path)):
+        tables.feed(text)
+    tables.close()
+    sheets: list[_Sheet] = []
+    without_header: UnreadableFile | None = None
+    for place, rows in enumerate(tables.tables):
+        try:
+            sheets.append(_sheet(f"table {place + 1}", rows, place, score))
+        except UnreadableFile as fault:
+            without_header = fault
+    if not sheets:
+        raise without_header or UnreadableFile("the page holds no table; send the workbook itself")
+    return _write_sheets(sheets, (), "htm", destination)
+
+
+class _Tables(HTMLParser):
+    """Rows of text of every table of a page; a cell over several columns or rows is in its first.
+
+    Tables are as flat as spreadsheet programs save them.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tables: list[list[list[str]]] = []
+        self._cell: list[str] | None = None
+        self._span = (1, 1)
+        self._below: dict[int, int] = {}
+
+    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        if tag == "table":
+            self.tables.append([])
+            self._below = {}
+        elif tag == "tr" and self.tables:
+            self._end_cell()
+            self.tables[-1].append([])
+        elif tag in ("td", "th") and self.tables and self.tables[-1]:
+            self._end_cell()
+            named = dict(attributes)
+            self._span = (_span(named.get("colspan")), _span(named.get("rowspan")))
+            self._cell = []
+        elif tag == "br" and self._cell is not None:
+            self._cell.append(" ")
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag in ("td", "th", "tr", "table"):
+            self._end_cell()
+
+    def handle_data(self, data: str) -> None:
+        if self._cell is not None:
+            self._cell.append(data)
+
+    def _end_cell(self) -> None:
+        if self._cell is None:
+            return
+        row = self.tables[-1][-1]
+        while self._below.get(len(row), 0):
+            self._below[len(row)] -= 1
+            row.append("")
+        columns, rows = self._span
+        for place in range(columns):
+            if rows > 1:
+                self._below[len(row)] = rows - 1
+            row.append(" ".join("".join(self._cell).split()) if place == 0 else "")
+        self._cell = None
+
+
+def _span(text: str | None) -> int:
+    return min(int(text), HEADER_SEARCH_ROWS * 100) if text and text.isdecimal() else 1
 
 
 def _read_text(path: Path, score: Score, destination: Path) -> Reading:
@@ -114,13 +248,15 @@ def _read_text(path: Path, score: Score, destination: Path) -> Reading:
 
 
 def _encoding(path: Path) -> str:
-    """UTF-8 with or without its mark, else GB18030; strictly, so that no character is replaced."""
+    """UTF-16 by its mark, UTF-8 with or without one, else GB18030; no character is replaced."""
     with path.open("rb") as stream:
         start = stream.read(4)
     if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        raise UnreadableFile("the file is UTF-16; save it as “CSV UTF-8” and send it again")
+        tried = ["utf-16"]
+    else:
+        tried = ["utf-8-sig" if start.startswith(codecs.BOM_UTF8) else "utf-8", "gb18030"]
     faults = []
-    for encoding in ("utf-8-sig" if start.startswith(codecs.BOM_UTF8) else "utf-8", "gb18030"):
+    for encoding in tried:
         try:
             for _ in _decoded(path, encoding):
                 pass
@@ -318,17 +454,23 @@ def _one_batch(table: pa.Table) -> pa.RecordBatch:
 def _header(rows: Sequence[Sequence[str]], score: Score) -> tuple[int, list[str]]:
     """Index and cells of the row that names the most columns; at least two, or it is no header.
 
+    Where two rows name more together, as with merged cells, they are one header: a blank cell of
+    the lower row is named by the cell above it. The index is that of the lower row.
     What stands in the rows is not repeated in the message: without a header it is personal data.
     """
-    candidates = rows[:HEADER_SEARCH_ROWS]
-    scores = [score(row) for row in candidates]
+    candidates = [list(row) for row in rows[:HEADER_SEARCH_ROWS]]
+    pairs = [
+        [low if low.strip() else high for high, low in zip_longest(above, below, fillvalue="")]
+        for above, below in pairwise(candidates)
+    ]
+    headers = [*enumerate(candidates), *enumerate(pairs, start=1)]
+    scores = [score(cells) for _, cells in headers]
     if not scores or max(scores) < min(2, max(len(row) for row in candidates)):
         raise UnreadableFile(
             f"no header row: none of the first {HEADER_SEARCH_ROWS} rows names the columns; "
             "put one above the rows, or look whether it is the file of another dataset"
         )
-    index = scores.index(max(scores))
-    return index, list(candidates[index])
+    return headers[scores.index(max(scores))]
 
 
 def _distinct(cells: Sequence[str]) -> tuple[str, ...]:
@@ -360,6 +502,7 @@ class _Writer:
         self.next_row = rows_before + 1
         self._rows = 0
         self._blank = 0
+        self._notes = 0
         self._malformed: list[MalformedRow] = []
 
     def write(self, batch: pa.RecordBatch, malformed: Sequence[MalformedRow]) -> None:
@@ -376,8 +519,12 @@ class _Writer:
         )
         if filled is not None:
             table = table.filter(filled)
-        self._rows += table.num_rows
         self._blank += count - len(bad) - table.num_rows
+        notes = _notes(table)
+        if notes:
+            self._notes += len(notes)
+            table = table.take(np.setdiff1d(np.arange(table.num_rows), notes))
+        self._rows += table.num_rows
         self._parquet.write_batch(table)
 
     def close(self) -> None:
@@ -385,7 +532,8 @@ class _Writer:
 
     def reading(self, form: str, header_row: int, headers: tuple[str, ...]) -> Reading:
         """What was written."""
-        return Reading(form, header_row, headers, self._rows, self._blank, tuple(self._malformed))
+        malformed = tuple(self._malformed)
+        return Reading(form, header_row, headers, self._rows, self._blank, self._notes, malformed)
 
 
 def _filled(batch: pa.RecordBatch) -> pa.Array | None:
@@ -398,57 +546,124 @@ def _filled(batch: pa.RecordBatch) -> pa.Array | None:
     return filled
 
 
+def _notes(table: pa.RecordBatch) -> list[int]:
+    """Places of the rows that sum up or remark; the first column is the row's number in the file.
+
+    A total says so in its first text; a remark also leaves most of its row blank.
+    """
+    found = pa.scalar(False)
+    for column in table.columns[1:3]:
+        for pattern in (TOTAL, REMARK):
+            found = pc.or_(found, pc.match_substring_regex(column, pattern))
+    places = []
+    for place in np.flatnonzero(found.to_numpy(zero_copy_only=False)).tolist():
+        texts = [column[place].as_py().strip() for column in table.columns[1:]]
+        filled = [text for text in texts if text]
+        if re.match(TOTAL, filled[0]) or (
+            re.match(REMARK, filled[0]) and len(filled) * 2 <= len(texts)
+        ):
+            places.append(place)
+    return places
+
+
+@dataclass(frozen=True)
+class _Sheet:
+    """A sheet's rows of text below its header; `first_row` numbers the first of them."""
+
+    name: str
+    headers: tuple[str, ...]
+    rows: list[list[str]]
+    first_row: int
+
+
 def _read_workbook(path: Path, score: Score, destination: Path) -> Reading:
+    """The rows of every visible sheet that has a header, one below the other.
+
+    A row of a later sheet is numbered SHEET_STEP times the sheet's place and its row: 10000005 is
+    row 5 of the second sheet. Sheets that are hidden or have no header are named in the form.
+    """
     from python_calamine import CalamineError, CalamineWorkbook
 
     try:
         with CalamineWorkbook.from_path(path) as workbook:
-            _refuse_other_sheets(workbook)
-            sheet = workbook.get_sheet_by_index(0)
-            rows = sheet.to_python(skip_empty_area=False)
+            sheets, others = _sheets(workbook, score)
     except (CalamineError, OSError, IndexError) as fault:
         raise UnreadableFile(
             f"the workbook cannot be opened ({fault}); open it in a spreadsheet program, "
             "save it as .xlsx without a password and send it again"
         ) from None
-    texts = [[_cell_text(cell) for cell in row] for row in rows]
-    header_index, cells = _header(texts, score)
-    body = texts[header_index + 1 :]
+    return _write_sheets(sheets, others, path.suffix[1:].lower(), destination)
+
+
+def _write_sheets(
+    sheets: Sequence[_Sheet], others: Sequence[str], kind: str, destination: Path
+) -> Reading:
+    headers: dict[str, str] = {}
+    for sheet in sheets:
+        for header in sheet.headers:
+            headers.setdefault(header_key(header), header)
+    header_row = sheets[0].first_row - 1
+    writer = _Writer(destination, tuple(headers.values()), header_row)
+    try:
+        for sheet in sheets:
+            writer.next_row = sheet.first_row
+            places = {header_key(header): place for place, header in enumerate(sheet.headers)}
+            columns = [
+                pa.array([_cell_at(row, places.get(key)) for row in sheet.rows], pa.string())
+                for key in headers
+            ]
+            if sheet.rows:
+                batch = pa.RecordBatch.from_arrays(columns, names=list(headers.values()))
+                writer.write(batch, ())
+    finally:
+        writer.close()
+    form = f"{kind} sheet {'、'.join(sheet.name for sheet in sheets)}"
+    if others:
+        form += f"; not read: {'、'.join(others)}"
+    return writer.reading(form, header_row, tuple(headers.values()))
+
+
+def _sheets(workbook: "CalamineWorkbook", score: Score) -> tuple[list[_Sheet], list[str]]:
+    """Sheets with a header, and the names of those with text that are hidden or have none."""
+    from python_calamine import SheetVisibleEnum
+
+    found: list[_Sheet] = []
+    others: list[str] = []
+    without_header: UnreadableFile | None = None
+    for place, described in enumerate(workbook.sheets_metadata):
+        sheet = workbook.get_sheet_by_index(place)
+        texts = [[_cell_text(cell) for cell in row] for row in sheet.to_python(False)]
+        if not any(cell.strip() for row in texts for cell in row):
+            continue
+        if described.visible != SheetVisibleEnum.Visible:
+            others.append(f"{described.name}（隐藏）")
+            continue
+        try:
+            found.append(_sheet(described.name, texts, place, score))
+        except UnreadableFile as fault:
+            without_header = fault
+            others.append(described.name)
+    if not found:
+        raise without_header or UnreadableFile(
+            "no header row: no visible sheet of the workbook holds any text; send it again"
+        )
+    return found, others
+
+
+def _sheet(name: str, texts: list[list[str]], place: int, score: Score) -> _Sheet:
+    index, cells = _header(texts, score)
+    body = texts[index + 1 :]
     # a sheet is a rectangle: without its empty columns at the right, with those that only lack a
     # header
     width = max(
-        (place for row in (cells, *body) for place, cell in enumerate(row, 1) if cell.strip()),
-        default=0,
+        (at for row in (cells, *body) for at, cell in enumerate(row, 1) if cell.strip()), default=0
     )
     headers = _distinct([*cells, *[""] * (width - len(cells))][:width])
-    columns = [
-        pa.array([row[place] if place < len(row) else "" for row in body], pa.string())
-        for place in range(width)
-    ]
-    writer = _Writer(destination, headers, header_index + 1)
-    try:
-        if body:
-            writer.write(pa.RecordBatch.from_arrays(columns, names=list(headers)), ())
-    finally:
-        writer.close()
-    form = f"{path.suffix[1:].lower()} sheet {sheet.name}"
-    return writer.reading(form, header_index + 1, headers)
+    return _Sheet(name, headers, body, place * SHEET_STEP + index + 2)
 
 
-def _refuse_other_sheets(workbook: "CalamineWorkbook") -> None:
-    """Text on a second sheet would be lost: one sheet a file."""
-    others = [
-        name
-        for name in workbook.sheet_names[1:]
-        if any(
-            any(cell != "" for cell in row) for row in workbook.get_sheet_by_name(name).to_python()
-        )
-    ]
-    if others:
-        raise UnreadableFile(
-            f"more than one sheet holds text ({'、'.join(others)} beside the first); "
-            "send each sheet as a file of its own"
-        )
+def _cell_at(row: Sequence[str], place: int | None) -> str:
+    return row[place] if place is not None and place < len(row) else ""
 
 
 def _cell_text(cell: object) -> str:

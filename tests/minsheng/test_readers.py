@@ -3,6 +3,7 @@
 import csv
 import io
 import re
+import zipfile
 from collections.abc import Sequence
 from datetime import date, datetime
 from pathlib import Path
@@ -158,6 +159,133 @@ def test_a_workbook_has_title_rows_above_its_header(tmp_path: Path) -> None:
     reading, rows = read(tmp_path, content, "a.xlsx")
     assert rows == {4: ("1", "张三", "户主"), 6: ("2", "", "")}
     assert (reading.header_row, reading.blank_rows) == (3, 1)
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be"])
+def test_utf16_is_told_by_its_mark(tmp_path: Path, encoding: str) -> None:
+    mark = b"" if encoding == "utf-16" else "\ufeff".encode(encoding)
+    text = "户编号\t姓名\t关系\r\n1\t张𠮷\t户主\r\n"
+    reading, rows = read(tmp_path, mark + text.encode(encoding))
+    assert rows == {2: ("1", "张𠮷", "户主")}
+    assert reading.form == "csv utf-16 '\\t'"
+
+
+def test_two_rows_of_merged_cells_are_one_header(tmp_path: Path) -> None:
+    content = sheet(
+        tmp_path,
+        [
+            ["二〇二二年名册", "", "", ""],
+            ["户编号", "成员", "", "备注"],
+            ["", "姓名", "关系", ""],
+            ["1", "张三", "户主", "某"],
+        ],
+    )
+    reading, rows = read(tmp_path, content, "a.xlsx")
+    assert reading.headers == ("户编号", "姓名", "关系", "备注")
+    assert (reading.header_row, rows) == (3, {4: ("1", "张三", "户主", "某")})
+
+
+def test_a_row_below_the_header_with_blank_cells_is_no_second_header(tmp_path: Path) -> None:
+    reading, rows = read(tmp_path, "户编号,姓名,关系\n,张三,户主\n".encode())
+    assert (reading.header_row, rows) == (1, {2: ("", "张三", "户主")})
+
+
+def test_totals_remarks_and_signatures_are_counted_apart(tmp_path: Path) -> None:
+    rows_below = "合 计,,3\n,总计：,3\n备注：本表一式三份,,\n填表人：张三,,\n"
+    reading, rows = read(tmp_path, f"户编号,姓名,关系\n1,张三,户主\n{rows_below}".encode())
+    assert rows == {2: ("1", "张三", "户主")}
+    assert (reading.row_count, reading.note_rows, reading.blank_rows) == (1, 4, 0)
+
+
+def test_a_person_whose_row_is_full_is_no_remark(tmp_path: Path) -> None:
+    text = "户编号,姓名,关系\n注：1,张三,户主\n1,合计生,户主\n2,备注：无,\n"
+    reading, rows = read(tmp_path, text.encode())
+    assert (list(rows), reading.note_rows) == ([2, 3, 4], 0)
+
+
+def test_sheets_with_the_same_header_are_read_one_below_the_other(tmp_path: Path) -> None:
+    path = tmp_path / "made.xlsx"
+    with xlsxwriter.Workbook(path) as book:
+        for name, header in (("甲乡", HEADER), ("乙乡", ("姓名", "户编号", "电话"))):
+            page = book.add_worksheet(name)
+            page.write_row(0, 0, header)
+            page.write_row(1, 0, [f"{name}{column}" for column in range(3)])
+        book.add_worksheet("填表说明").write(0, 0, "请如实填写")
+        hidden = book.add_worksheet("底稿")
+        hidden.write_row(0, 0, HEADER)
+        hidden.hide()
+    reading, rows = read(tmp_path, path.read_bytes(), "a.xlsx")
+    assert reading.headers == (*HEADER, "电话")
+    assert rows == {
+        2: ("甲乡0", "甲乡1", "甲乡2", ""),
+        10_000_002: ("乙乡1", "乙乡0", "", "乙乡2"),
+    }
+    assert reading.form == "xlsx sheet 甲乡、乙乡; not read: 填表说明、底稿（隐藏）"
+
+
+def packed(*members: tuple[str, bytes]) -> bytes:
+    target = io.BytesIO()
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in members:
+            archive.writestr(name, content)
+    return target.getvalue()
+
+
+GOOD_TEXT = "户编号,姓名,关系\n1,张三,户主\n"
+
+
+@pytest.mark.parametrize("name", ["名册.csv", "名册.xlsx", "甲/名册.htm"])
+def test_an_archive_is_read_by_the_one_file_in_it(tmp_path: Path, name: str) -> None:
+    content = {
+        "名册.csv": GOOD_TEXT.encode("gb18030"),
+        "名册.xlsx": sheet(tmp_path, [HEADER, ("1", "张三", "户主")]),
+        "甲/名册.htm": page([HEADER, ("1", "张三", "户主")]).encode(),
+    }[name]
+    litter = (("~$名册.xlsx", b"x"), ("__MACOSX/._a", b"x"), ("甲/", b""))
+    reading, rows = read(tmp_path, packed((name, content), *litter), "a.zip")
+    assert rows == {2: ("1", "张三", "户主")}
+    assert reading.form.startswith("zip, ")
+    assert not list(tmp_path.glob("unpacked*"))
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (packed(("a.csv", b"x"), ("b.csv", b"y")), "the archive holds 2 files of 2 bytes"),
+        (packed(), "the archive holds 0 files"),
+        (packed(("a.zip", b"x")), "the archive holds an archive"),
+        (packed(("a.csv", GOOD_TEXT.encode()))[:60], "the archive cannot be opened"),
+        (packed(("a.pdf", b"x")), "files ending in .pdf are not read"),
+    ],
+)
+def test_an_archive_of_anything_else_is_refused(
+    tmp_path: Path, content: bytes, message: str
+) -> None:
+    with pytest.raises(UnreadableFile, match=re.escape(message)):
+        read(tmp_path, content, "a.zip")
+
+
+def page(rows: Sequence[Sequence[str]]) -> str:
+    cells = ("".join(f"<td class=xl1>{cell}</td>" for cell in row) for row in rows)
+    return "<html><body><table>" + "".join(f"<tr>{row}</tr>" for row in cells) + "</table></body>"
+
+
+@pytest.mark.parametrize("name", ["a.htm", "a.xls"])
+def test_a_workbook_saved_as_a_page_is_read(tmp_path: Path, name: str) -> None:
+    text = page([("名册",), HEADER, ("1", "张&nbsp;三<br>（𠮷）", "户主"), ("", "", "")])
+    text = text.replace("<td class=xl1>名册", "<td colspan=3>名册")
+    reading, rows = read(tmp_path, text.encode("gb18030"), name)
+    assert rows == {3: ("1", "张 三 （𠮷）", "户主")}
+    assert (reading.form, reading.blank_rows) == ("htm sheet table 1", 1)
+
+
+def test_merged_cells_of_a_page_keep_their_columns(tmp_path: Path) -> None:
+    text = (
+        "<table><tr><th rowspan=2>户编号<th colspan=2>成员<tr><th>姓名<th>关系"
+        "<tr><td>1<td>张三<td>户主</table>"
+    )
+    reading, rows = read(tmp_path, text.encode(), "a.html")
+    assert (reading.headers, rows) == (HEADER, {3: ("1", "张三", "户主")})
 
 
 def test_cells_of_a_workbook_come_out_as_they_are_shown(tmp_path: Path) -> None:
