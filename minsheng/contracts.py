@@ -10,13 +10,15 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 import yaml
 
 from minsheng.settings import Settings
 
 Severity = Literal["critical", "warning"]
+Mode = Literal["snapshot", "append", "upsert"]
+PeriodKind = Literal["year", "month"]
 LAYERS = ("raw", "reference", "staged", "vault", "linked", "indicators", "risk", "quality", "meta")
 RESTRICTED_LAYERS = ("raw", "staged", "vault")
 
@@ -122,9 +124,14 @@ class Delivery:
 
     department: str
     dataset: str
-    period: Literal["year", "month"]
+    period: PeriodKind
     usual_lag_days: int
     promised_days: int
+    mode: Mode = "snapshot"
+    """Snapshot: a delivery replaces the earlier one of its sender and period. Append: all count, a
+    key delivered before is a repetition. Upsert: all count, of a key the row delivered last."""
+    dated_by: str | None = None
+    """The column whose dates lie in the period of the delivery."""
     minimum_accepted_rate: float = 0.5
     """Below this share of good rows the whole file is refused and the last good one stays."""
 
@@ -239,7 +246,8 @@ def _contract(
         )
     except (KeyError, TypeError) as fault:
         raise ContractError(f"expectations/{layer}/{table}.yaml: {fault}") from None
-    for name in contract.key:
+    dated_by = contract.delivery.dated_by if contract.delivery else None
+    for name in (*contract.key, *([dated_by] if dated_by else [])):
         contract.column(name)
     return contract
 
@@ -294,7 +302,12 @@ def _raw(staged: Contract) -> Contract:
 
 
 def _delivery(entry: object) -> Delivery | None:
-    return None if entry is None else Delivery(**entry)  # type: ignore[arg-type]
+    if entry is None:
+        return None
+    delivery = Delivery(**entry)  # type: ignore[arg-type]  # a wrong name raises TypeError
+    if delivery.mode not in get_args(Mode) or delivery.period not in get_args(PeriodKind):
+        raise ContractError(f"no delivery has mode {delivery.mode!r}, period {delivery.period!r}")
+    return delivery
 
 
 def _rule(key: str, entry: Mapping[str, object]) -> Rule:
