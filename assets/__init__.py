@@ -10,6 +10,7 @@ import dagster as dg
 from assets.meta import meta_assets
 from assets.models import model_assets
 from assets.published import release_asset
+from assets.quality import quality_assets
 from assets.raw import raw_assets
 from assets.reference import reference_assets
 from assets.staged import staged_assets
@@ -29,6 +30,7 @@ def all_assets() -> tuple[dg.AssetsDefinition, ...]:
         *staged_assets(project, table_names),
         *vault_assets(project, table_names),
         *model_assets(project, table_names),
+        *quality_assets(project, table_names),
     )
     return (*tables, release_asset([asset.key for asset in tables]))
 

@@ -6,14 +6,24 @@ Everything here takes what it needs as arguments; nothing asks the clock.
 import hashlib
 import json
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
 
-from minsheng import ingest, lake, linkage, models, parsing, policies, pseudonyms
-from minsheng.checks import CheckResult, check_table
+from minsheng import (
+    ingest,
+    judging,
+    lake,
+    linkage,
+    models,
+    parsing,
+    policies,
+    pseudonyms,
+    quality,
+)
+from minsheng.checks import CheckResult, Unchecked, check_received, check_table
 from minsheng.contracts import RESTRICTED_LAYERS, Contract, enabled_sources, load_contracts
 from minsheng.lake import Receipt
 from minsheng.models import Model
@@ -21,7 +31,9 @@ from minsheng.parsing import literal
 from minsheng.settings import Settings
 from minsheng.warehouse import (
     RECEIVED_SCHEMA,
+    WAREHOUSE_FILE,
     Warehouse,
+    attached,
     qualified,
     quick_digest,
     table_digest,
@@ -178,14 +190,15 @@ def make_raw(warehouse: Warehouse, project: Project, source: Contract) -> int:
 
     Beside it `received.<source>` has the same rows typed, with what each was refused for.
     """
+    known = lake.read_receipts(project.settings.lake, source.table)
     receipts = [
-        ingest.ensure_typed(project.settings, source, project.codes, receipt)
+        judging.ensure_typed(project.settings, source, project.codes, receipt, known)
         for receipt in _in_force(project, source)
     ]
     raw = project.contracts[f"raw.{source.table}"]
     folders = [lake.delivery_folder(project.settings.lake, receipt) for receipt in receipts]
-    version_of_rows = ingest.typed_version(source, project.codes)
-    typed = [ingest.typed_path(folder, version_of_rows) for folder in folders]
+    version_of_rows = judging.typed_version(source, project.codes)
+    typed = [judging.typed_path(folder, version_of_rows) for folder in folders]
     write_view(warehouse, source, RECEIVED_SCHEMA, _received_select(source, typed))
     write_view(warehouse, raw, "raw", _raw_select(raw, source, receipts, folders))
     return sum(receipt.rows_received for receipt in receipts)
@@ -200,13 +213,33 @@ def _in_force(project: Project, source: Contract) -> tuple[Receipt, ...]:
 
 
 def make_staged(warehouse: Warehouse, project: Project, source: Contract) -> int:
-    """Make `staged.<source>`, the accepted rows of the deliveries in force; return their number."""
+    """Make `staged.<source>`, the accepted rows of the deliveries in force; return their number.
+
+    Where deliveries add up, of the rows of one key the first delivered stands (append) or the last
+    (upsert).
+    """
+    assert source.delivery
+    receipts = _in_force(project, source)
     columns = ", ".join(column.name for column in source.columns)
     received = f"restricted.{RECEIVED_SCHEMA}.{parsing.quoted(source.table)}"
-    write_view(
-        warehouse, source, "staged", f"select {columns} from {received} where refused_by is null"
+    select = f"select {columns} from {received} where refused_by is null"
+    if source.delivery.mode == "snapshot" or not receipts:
+        write_view(warehouse, source, "staged", select)
+        return sum(receipt.rows_accepted for receipt in receipts)
+    places = ", ".join(
+        f"({literal(receipt.delivery_id)}, {place})"
+        for place, receipt in enumerate(sorted(receipts, key=lake.in_order))
     )
-    return sum(receipt.rows_accepted for receipt in _in_force(project, source))
+    direction = "desc" if source.delivery.mode == "upsert" else "asc"
+    write_view(
+        warehouse,
+        source,
+        "staged",
+        f"{select} qualify row_number() over (partition by {', '.join(source.key)} order by "
+        f"(select place from (values {places}) as listed (id, place) where id = delivery_id) "
+        f"{direction}) = 1",
+    )
+    return int(str(warehouse.rows(f"select count(*) from {source.name}")[0][0]))
 
 
 def make_meta(
@@ -217,8 +250,9 @@ def make_meta(
         raise lake.DeliveryError("the lake holds no good delivery; put files into the inbox first")
     if contract.table == "delivery":
         effective = {receipt.delivery_id for receipt in inputs.effective}
+        gone = lake.withdrawn(inputs.deliveries)
         rows = [
-            _delivery_row(receipt, order, receipt.delivery_id in effective)
+            _delivery_row(receipt, order, _delivery_status(receipt, effective, gone))
             for order, receipt in enumerate(inputs.deliveries, start=1)
         ]
     elif contract.table == "source":
@@ -226,6 +260,42 @@ def make_meta(
     else:
         rows = [_build_row(inputs, now)]
     return write_rows(warehouse, contract, rows)
+
+
+def make_quality(warehouse: Warehouse, project: Project, contract: Contract, inputs: Inputs) -> int:
+    """Make `quality.finding` or `quality.restatement`."""
+    if contract.table == "finding":
+        selects = [quality.finding_select(project.settings.lake, inputs.deliveries)]
+        selects += [
+            quality.repeated_select(source)
+            for source in project.sources
+            if source.delivery and source.delivery.mode != "snapshot"
+        ]
+        return write_table(warehouse, contract, " union all ".join(selects))
+    published = project.settings.published / "current" / WAREHOUSE_FILE
+    if not published.exists():
+        return write_table(warehouse, contract, quality.NO_RESTATEMENTS)
+    with attached(warehouse, published.resolve(), quality.PREVIOUS):
+        select = quality.restatement_select(warehouse, project.contracts, _datasets_above(project))
+        return write_table(warehouse, contract, select)
+
+
+def _datasets_above(project: Project) -> dict[str, frozenset[str]]:
+    """The datasets that each table with figures is made from."""
+    found: dict[str, frozenset[str]] = {}
+    for contract in project.contracts.values():
+        if contract.figures:
+            seen: set[str] = set()
+            waiting = [contract.name]
+            while waiting:
+                name = waiting.pop()
+                if name not in seen:
+                    seen.add(name)
+                    waiting.extend(project.reads.get(name, ()))
+            found[contract.name] = frozenset(
+                source.table for source in project.sources if source.name in seen
+            )
+    return found
 
 
 def make_columns(warehouse: Warehouse, project: Project) -> int:
@@ -267,8 +337,10 @@ def record_digest(warehouse: Warehouse, project: Project, contract: Contract, ru
     if contract.layer in RESTRICTED_LAYERS:
         source = project.contracts[f"staged.{contract.table}"]
         deliveries = [r.delivery_id for r in _in_force(project, source)]
-        return _hash(f"{deliveries} {ingest.typed_version(source, project.codes)}")
+        return _hash(f"{deliveries} {judging.typed_version(source, project.codes)}")
     row_count, digest = table_digest(warehouse, contract)
+    if contract.of_history:
+        digest = ""
     _replace_rows(
         warehouse,
         project.contracts["meta.table_digest"],
@@ -280,7 +352,10 @@ def record_digest(warehouse: Warehouse, project: Project, contract: Contract, ru
 
 def check(warehouse: Warehouse, project: Project, contract: Contract) -> tuple[CheckResult, ...]:
     """Hold a table to its contract and note the results in `quality.check_result`."""
-    results = check_table(warehouse, contract, project.contracts)
+    if contract.layer == "raw":
+        results = _check_received(warehouse, project, project.contracts[f"staged.{contract.table}"])
+    else:
+        results = check_table(warehouse, contract, project.contracts)
     _replace_rows(
         warehouse,
         project.contracts["quality.check_result"],
@@ -298,6 +373,40 @@ def check(warehouse: Warehouse, project: Project, contract: Contract) -> tuple[C
             for r in results
         ],
     )
+    return results
+
+
+def _check_received(
+    warehouse: Warehouse, project: Project, source: Contract
+) -> tuple[CheckResult, ...]:
+    """Hold the rows as received to their contract: those of deliveries that were not yet checked.
+
+    What a delivery was found to hold does not change, so it is counted once and noted.
+    """
+    receipts = _in_force(project, source)
+    version = judging.typed_version(source, project.codes)
+    unchecked = [receipt for receipt in receipts if receipt.checked_hash != version]
+    known = lake.read_receipts(project.settings.lake, source.table)
+    results = check_received(
+        warehouse,
+        source,
+        receipts,
+        [
+            Unchecked(
+                receipt,
+                judging.typed_rows(project.settings, receipt),
+                tuple(
+                    judging.typed_rows(project.settings, each)
+                    for each in judging.corrected_by(receipt.corrects, known)
+                ),
+            )
+            for receipt in unchecked
+        ],
+    )
+    if not any(result.blocks for result in results):
+        for receipt in unchecked:
+            folder = lake.delivery_folder(project.settings.lake, receipt)
+            lake.write_receipt(folder, replace(receipt, checked_hash=version))
     return results
 
 
@@ -329,7 +438,12 @@ def table_reads(project: Project) -> dict[str, tuple[str, ...]]:
                 reads[contract.name] += ("vault.identity",)
         elif contract.layer == "reference" or contract.name in ("meta.policy_item", "meta.columns"):
             reads[contract.name] = ()
-    reads["meta.delivery"] = raw
+    reads["meta.delivery"] = reads["quality.finding"] = (*raw, *staged)
+    reads["quality.restatement"] = (
+        "meta.delivery",
+        "meta.build",
+        *(contract.name for contract in project.contracts.values() if contract.figures),
+    )
     reads["meta.source"] = reads["meta.build"] = ("meta.delivery",)
     reads |= {name: model.reads for name, model in project.models.items()}
     for name, contract in project.contracts.items():
@@ -364,13 +478,13 @@ def _received_select(source: Contract, typed: Sequence[Path]) -> str:
     if typed:
         listed = ", ".join(columns)
         return (
-            f"select {listed}, delivered_on, unreadable, refused_by "
+            f"select {listed}, delivered_on, unreadable, refused_by, warned_by "
             f"from read_parquet({_paths(typed)})"
         )
     empty = ", ".join(f"null::{c.duckdb_type} as {c.name}" for c in source.columns)
     return (
         f"select {empty}, null::date as delivered_on, null::varchar as unreadable, "
-        "null::varchar as refused_by where false"
+        "null::varchar as refused_by, null::varchar as warned_by where false"
     )
 
 
@@ -415,11 +529,15 @@ def _paths(paths: Sequence[Path]) -> str:
     return f"[{', '.join(literal(str(path)) for path in paths)}]"
 
 
-def _delivery_row(receipt: Receipt, order: int, is_effective: bool) -> dict[str, object]:
-    if receipt.status == "refused":
-        status = "refused"
-    else:
-        status = "effective" if is_effective else "superseded"
+def _delivery_status(receipt: Receipt, effective: Collection[str], gone: Collection[str]) -> str:
+    if receipt.status != "taken":
+        return receipt.status
+    if receipt.delivery_id in gone:
+        return "withdrawn"
+    return "effective" if receipt.delivery_id in effective else "superseded"
+
+
+def _delivery_row(receipt: Receipt, order: int, status: str) -> dict[str, object]:
     return {
         "delivery_id": receipt.delivery_id,
         "department": receipt.department,
@@ -435,7 +553,9 @@ def _delivery_row(receipt: Receipt, order: int, is_effective: bool) -> dict[str,
         "rows_refused": receipt.rows_refused,
         "delivery_status": status,
         "delivery_order": order,
-        "reason": receipt.message or None,
+        "corrects": receipt.corrects or None,
+        "withdraws": receipt.withdraws or None,
+        "reason": "; ".join(part for part in (receipt.message, *receipt.doubts) if part) or None,
     }
 
 

@@ -1,12 +1,21 @@
 """Checks: what a contract promises, as checks that Great Expectations runs on the rows."""
 
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from minsheng import parsing, rejects
 from minsheng.contracts import RESTRICTED_LAYERS, Contract, Severity
 from minsheng.great_expectations_duckdb import QueryCheck, RowCheck, validate
-from minsheng.warehouse import RECEIVED_SCHEMA, Warehouse, qualified
+from minsheng.lake import Receipt
+from minsheng.parsing import literal
+from minsheng.warehouse import Warehouse, qualified
+
+ACCEPTED_ROWS = "no_accepted_row_breaks_a_critical_rule"
+COUNTS_AGREE = "counts_agree_with_the_ingest"
+_ROWS, _CHAINS = "unchecked_rows", "unchecked_chains"
+"""Views of rows to be checked, alone and with those of the deliveries that they correct."""
 
 
 @dataclass(frozen=True)
@@ -35,21 +44,63 @@ class _Promise:
     is_refused_at_ingest: bool = False
 
 
+_COUNTS_AGREE = _Promise(
+    QueryCheck(COUNTS_AGREE, ""), "critical", "入湖时与检查时数出的问题行数须一致"
+)
+
+
+@dataclass(frozen=True)
+class Unchecked:
+    """A delivery whose faults were counted when it was taken and by nobody since.
+
+    `typed` holds its rows, `corrected` those of the deliveries that it corrects.
+    """
+
+    receipt: Receipt
+    typed: Path
+    corrected: tuple[Path, ...]
+
+
+def check_received(
+    warehouse: Warehouse,
+    source: Contract,
+    receipts: Sequence[Receipt],
+    unchecked: Sequence[Unchecked],
+) -> tuple[CheckResult, ...]:
+    """Hold the rows of a dataset as received to its rules.
+
+    The failing rows are those that the ingest counted in the deliveries in force (`receipts`). Of
+    the deliveries that nobody has checked since, Great Expectations counts the same faults once
+    more, and finds no accepted row that breaks a critical rule; otherwise the result blocks.
+    """
+    promises = list(_received_promises(source))
+    counted = _noted(receipts)
+    failing = [counted[promise.check.name] for promise in promises]
+    accepted, disagreeing = _verified(warehouse, source, unchecked, promises)
+    return tuple(
+        CheckResult(
+            table_name=f"raw.{source.table}",
+            check_name=promise.check.name,
+            severity=promise.severity,
+            passed=count == 0,
+            failing_rows=count,
+            is_refused_at_ingest=promise.is_refused_at_ingest,
+            why=promise.why,
+        )
+        for promise, count in zip(
+            [*promises, _accepted_rows(source), _COUNTS_AGREE],
+            [*failing, accepted, disagreeing],
+            strict=True,
+        )
+    )
+
+
 def check_table(
     warehouse: Warehouse, contract: Contract, contracts: Mapping[str, Contract]
 ) -> tuple[CheckResult, ...]:
-    """Hold the table to its contract.
-
-    A source's rules are checked on its rows as received, so that what was refused is counted; keys,
-    foreign keys, codes and types are checked on the tables.
-    """
-    if contract.layer == "raw":
-        staged = contracts[f"staged.{contract.table}"]
-        relation = f"restricted.{RECEIVED_SCHEMA}.{parsing.quoted(contract.table)}"
-        promises = list(_received_promises(staged, relation))
-    else:
-        relation = qualified(contract)
-        promises = [*_type_promises(contract), *_table_promises(contract, contracts)]
+    """Hold a table to its contract: types, keys, foreign keys, codes and what else it promises."""
+    relation = qualified(contract)
+    promises = [*_type_promises(contract), *_table_promises(contract, contracts)]
     outcomes = validate(warehouse.connection, relation, [promise.check for promise in promises])
     return tuple(
         CheckResult(
@@ -65,7 +116,53 @@ def check_table(
     )
 
 
-def _received_promises(staged: Contract, relation: str) -> Iterable[_Promise]:
+def _noted(receipts: Iterable[Receipt]) -> Counter[str]:
+    """Failing rows by rule as the ingest counted them; lines that are no rows cannot be counted."""
+    noted: Counter[str] = Counter()
+    for receipt in receipts:
+        noted.update(receipt.refused_by_rule)
+        noted.update(receipt.warned_by_rule)
+    del noted[rejects.MALFORMED_RULE]
+    return noted
+
+
+def _verified(
+    warehouse: Warehouse,
+    source: Contract,
+    unchecked: Sequence[Unchecked],
+    promises: Sequence[_Promise],
+) -> tuple[int, int]:
+    """Accepted rows that break a critical rule, and rules whose counts do not agree."""
+    if not unchecked:
+        return 0, 0
+    connection = warehouse.connection
+    rows = ", ".join(literal(str(each.typed)) for each in unchecked)
+    connection.execute(f"create or replace temp view {_ROWS} as from read_parquet([{rows}])")
+    chains = " union all ".join(
+        f"select *, {literal(each.receipt.delivery_id)} as chain from read_parquet(["
+        + ", ".join(literal(str(path)) for path in (each.typed, *each.corrected))
+        + "])"
+        for each in unchecked
+        if each.corrected
+    )
+    wholes = [each.typed for each in unchecked if not each.corrected]
+    if wholes:
+        listed = ", ".join(literal(str(path)) for path in wholes)
+        chains = f"select *, delivery_id as chain from read_parquet([{listed}])" + (
+            f" union all {chains}" if chains else ""
+        )
+    connection.execute(f"create or replace temp view {_CHAINS} as {chains}")
+    expected = [*promises, _accepted_rows(source)]
+    outcomes = validate(connection, _ROWS, [promise.check for promise in expected])
+    connection.execute(f"drop view {_CHAINS}")
+    connection.execute(f"drop view {_ROWS}")
+    found = {outcome.name: outcome.failing_rows for outcome in outcomes}
+    accepted = found.pop(ACCEPTED_ROWS)
+    noted = _noted(each.receipt for each in unchecked)
+    return accepted, sum(count != noted[name] for name, count in found.items())
+
+
+def _received_promises(staged: Contract) -> Iterable[_Promise]:
     for rule in parsing.row_rules(staged):
         yield _Promise(
             RowCheck(rule.name, rule.expression),
@@ -73,31 +170,34 @@ def _received_promises(staged: Contract, relation: str) -> Iterable[_Promise]:
             rule.why,
             is_refused_at_ingest=rule.severity == "critical",
         )
-    critical = [r.expression for r in parsing.row_rules(staged) if r.severity == "critical"]
-    yield _Promise(
-        RowCheck(
-            "no_accepted_row_breaks_a_critical_rule",
-            "refused_by is not null or "
-            + " and ".join(f"coalesce({expression}, true)" for expression in critical),
-        ),
-        "critical",
-        "违反严重规则的行不得进入后续各表",
-    )
-    key = ", ".join(staged.key)
+    repeated = literal(rejects.REPEATED_KEY_RULE)
     yield _Promise(
         QueryCheck(
             rejects.REPEATED_KEY_RULE,
             f"""
-            select delivery_id, unnest(range(count(*) - 1)) as repeated
-            from {relation}
-            where refused_by is null or refused_by = '{rejects.REPEATED_KEY_RULE}'
-            group by delivery_id, {key}
+            select chain, unnest(range(count(*) - 1)) as repeated
+            from {_CHAINS}
+            where refused_by is null or refused_by = {repeated}
+            group by chain, {", ".join(staged.key)}
             having count(*) > 1
             """,
         ),
         "critical",
         rejects.REASONS[rejects.REPEATED_KEY_RULE],
         is_refused_at_ingest=True,
+    )
+
+
+def _accepted_rows(staged: Contract) -> _Promise:
+    critical = [r.expression for r in parsing.row_rules(staged) if r.severity == "critical"]
+    return _Promise(
+        RowCheck(
+            ACCEPTED_ROWS,
+            "refused_by is not null or "
+            + " and ".join(f"coalesce({expression}, true)" for expression in critical),
+        ),
+        "critical",
+        "违反严重规则的行不得进入后续各表",
     )
 
 

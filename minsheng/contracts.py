@@ -96,6 +96,8 @@ class Rule:
     expression: str
     columns: tuple[str, ...]
     why: str
+    mend: str = ""
+    """What the sender should do; where it is empty the reason says it."""
 
 
 @dataclass(frozen=True)
@@ -150,6 +152,10 @@ class Contract:
     rules: tuple[Rule, ...] = ()
     checks: tuple[TableCheck, ...] = ()
     references: tuple[Reference, ...] = ()
+    figures: tuple[str, ...] = ()
+    """Columns that are published figures: a later version says when they have moved, and why."""
+    of_history: bool = False
+    """The rows depend on what was published before, so the table has no digest."""
     delivery: Delivery | None = None
 
     @property
@@ -242,12 +248,14 @@ def _contract(
             rules=tuple(_rule(key, entry) for entry in _entries(document, "rules")),
             checks=tuple(_check(entry) for entry in _entries(document, "checks")),
             references=tuple(_reference(entry) for entry in _entries(document, "references")),
+            figures=_names(document.get("figures", ())),
+            of_history=bool(document.get("of_history")),
             delivery=_delivery(document.get("delivery")),
         )
     except (KeyError, TypeError) as fault:
         raise ContractError(f"expectations/{layer}/{table}.yaml: {fault}") from None
     dated_by = contract.delivery.dated_by if contract.delivery else None
-    for name in (*contract.key, *([dated_by] if dated_by else [])):
+    for name in (*contract.key, *contract.figures, *([dated_by] if dated_by else [])):
         contract.column(name)
     return contract
 

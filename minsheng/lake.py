@@ -14,6 +14,8 @@ from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Literal
 
+from minsheng.contracts import Mode, PeriodKind
+
 PERIOD = re.compile(r"(?<!\d)((?:19|20)\d{2})(?:\s*[-_.年]?\s*(0[1-9]|1[0-2]|[1-9](?=月)))?(?!\d)")
 
 MONTHS_OF_A_YEAR = 12
@@ -27,7 +29,8 @@ class DeliveryError(ValueError):
 class Receipt:
     """What was received in one delivery and what became of every row.
 
-    `rows_received = rows_accepted + rows_refused`; blank rows are counted apart.
+    `rows_received = rows_accepted + rows_refused`; blank rows are counted apart. A withdrawal is a
+    delivery without rows: from its moment on the delivery that it withdraws does not count.
     """
 
     delivery_id: str
@@ -40,20 +43,30 @@ class Receipt:
     byte_count: int
     delivered_at: str
     ingested_at: str
-    status: Literal["taken", "refused"]
+    status: Literal["taken", "refused", "withdrawal"]
     message: str = ""
+    mode: Mode = "snapshot"
+    """How it adds up with the others, as the contract said when it came."""
+    corrects: str = ""
+    """The delivery some of whose refused rows it brings mended."""
+    withdraws: str = ""
+    doubts: tuple[str, ...] = ()
+    """What is odd about the file as a whole, though it was taken."""
     form: str = ""
     header_row: int = 0
     headers: tuple[str, ...] = ()
     unknown_columns: tuple[str, ...] = ()
     absent_columns: tuple[str, ...] = ()
     contract_hash: str = ""
+    checked_hash: str = ""
+    """The contract under which Great Expectations has counted the same faults."""
     blank_rows: int = 0
     note_rows: int = 0
     rows_received: int = 0
     rows_accepted: int = 0
     rows_refused: int = 0
     refused_by_rule: dict[str, int] = field(default_factory=dict)
+    warned_by_rule: dict[str, int] = field(default_factory=dict)
 
     @property
     def table(self) -> str:
@@ -69,7 +82,7 @@ class Receipt:
         return last_month(self.period)
 
 
-def period_in(name: str, kind: Literal["year", "month"]) -> str | None:
+def period_in(name: str, kind: PeriodKind) -> str | None:
     """The period that a file name states (`2022`, `2022-06`, `202206`, `2022年6月`).
 
     None if it states none of the kind, or several of which nobody knows which is meant.
@@ -84,7 +97,7 @@ def period_in(name: str, kind: Literal["year", "month"]) -> str | None:
     return found.pop() if len(found) == 1 else None
 
 
-def is_period(text: str, kind: Literal["year", "month"]) -> bool:
+def is_period(text: str, kind: PeriodKind) -> bool:
     """Whether `text` names a period of the kind (`2022` or `2022-06`)."""
     pattern = r"(19|20)\d{2}" if kind == "year" else r"(19|20)\d{2}-(0[1-9]|1[0-2])"
     return re.fullmatch(pattern, text) is not None
@@ -117,10 +130,10 @@ def read_receipts(lake: Path, table: str = "[!.]*__*") -> tuple[Receipt, ...]:
     department, _, dataset = table.partition("__")
     for path in lake.glob(f"{department}/{dataset}/*/receipt.json"):
         values = json.loads(path.read_text(encoding="utf-8"))
-        for name in ("headers", "unknown_columns", "absent_columns"):
+        for name in ("headers", "unknown_columns", "absent_columns", "doubts"):
             values[name] = tuple(values[name])
         receipts.append(Receipt(**values))
-    return tuple(sorted(receipts, key=_order))
+    return tuple(sorted(receipts, key=in_order))
 
 
 def delivered_bytes(inbox: Path, lake: Path) -> int:
@@ -137,15 +150,74 @@ def write_receipt(folder: Path, receipt: Receipt) -> None:
 
 
 def effective(receipts: Iterable[Receipt], known_on: date | None) -> tuple[Receipt, ...]:
-    """The deliveries that count: of each dataset, sender and period the last one taken.
+    """The deliveries that count, in a total order.
 
-    `known_on` leaves out what was delivered after that day.
+    Of snapshots the last one taken of each dataset, sender and period, of the other modes all that
+    were taken; of corrections the last of each delivery that counts itself. What was withdrawn
+    never counts. `known_on` leaves out what was delivered after that day.
     """
-    latest: dict[tuple[str, str | None, str], Receipt] = {}
-    for receipt in sorted(receipts, key=_order):
-        if receipt.status == "taken" and (known_on is None or receipt.delivered_on <= known_on):
-            latest[receipt.table, receipt.sender, receipt.period] = receipt
-    return tuple(sorted(latest.values(), key=lambda r: (r.table, r.period, r.sender or "")))
+    known = sorted(
+        (r for r in receipts if known_on is None or r.delivered_on <= known_on), key=in_order
+    )
+    gone = withdrawn(known)
+    whole: dict[tuple[str, ...], Receipt] = {}
+    corrections: dict[str, Receipt] = {}
+    for receipt in known:
+        if receipt.status != "taken" or receipt.delivery_id in gone:
+            continue
+        if receipt.corrects:
+            corrections[receipt.corrects] = receipt
+        elif receipt.mode == "snapshot":
+            whole[receipt.table, receipt.sender or "", receipt.period] = receipt
+        else:
+            whole[(receipt.delivery_id,)] = receipt
+    found = list(whole.values())
+    for receipt in found:  # a correction is appended and may have a correction itself
+        if receipt.delivery_id in corrections:
+            found.append(corrections[receipt.delivery_id])
+    return tuple(sorted(found, key=lambda r: (r.table, r.period, r.sender or "", *in_order(r))))
+
+
+def withdrawn(receipts: Iterable[Receipt]) -> frozenset[str]:
+    """Deliveries that were withdrawn; a withdrawal may be withdrawn in its turn."""
+    gone: set[str] = set()
+    for receipt in sorted(receipts, key=in_order, reverse=True):
+        if receipt.status == "withdrawal" and receipt.delivery_id not in gone:
+            gone.add(receipt.withdraws)
+    return frozenset(gone)
+
+
+def withdraw(lake: Path, delivery_id: str, reason: str, now: datetime) -> Receipt:
+    """Withdraw a delivery from `now` on and return the receipt of that.
+
+    Raises DeliveryError if the lake has no such delivery or it does not count any more.
+    """
+    receipts = read_receipts(lake)
+    named = [receipt for receipt in receipts if receipt.delivery_id == delivery_id]
+    if not named:
+        raise DeliveryError(f"the lake has no delivery {delivery_id}; `minsheng status` lists none")
+    if named[0].status == "refused" or delivery_id in withdrawn(receipts):
+        raise DeliveryError(f"delivery {delivery_id} does not count: it was refused or withdrawn")
+    moment = now.replace(microsecond=0).isoformat()
+    withdrawal = Receipt(
+        delivery_id=delivery_key("withdrawal", delivery_id, moment),
+        department=named[0].department,
+        dataset=named[0].dataset,
+        sender=named[0].sender,
+        period=named[0].period,
+        file_name="",
+        sha256="",
+        byte_count=0,
+        delivered_at=moment,
+        ingested_at=now.isoformat(),
+        status="withdrawal",
+        message=reason,
+        withdraws=delivery_id,
+    )
+    folder = delivery_folder(lake, withdrawal)
+    folder.mkdir(parents=True, exist_ok=True)
+    write_receipt(folder, withdrawal)
+    return withdrawal
 
 
 def latest_month(receipts: Iterable[Receipt]) -> date:
@@ -198,7 +270,8 @@ def last_day(month: date) -> date:
     return (month + timedelta(days=31)).replace(day=1) - timedelta(days=1)
 
 
-def _order(receipt: Receipt) -> tuple[datetime, datetime, str]:
+def in_order(receipt: Receipt) -> tuple[datetime, datetime, str]:
+    """Sorts deliveries by when they were delivered, then taken: a total order."""
     return (
         datetime.fromisoformat(receipt.delivered_at),
         datetime.fromisoformat(receipt.ingested_at),

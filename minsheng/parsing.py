@@ -15,6 +15,21 @@ Codes = Mapping[str, Mapping[str, str]]
 EARLIEST_YEAR, LATEST_YEAR = 1900, 2100
 """A date outside is a slip of the keyboard and not understood."""
 
+READABLE_AS: Mapping[str, str] = {
+    "date": "请按 2022-06-01 的样式填写",
+    "month": "请按 2022-06 的样式填写",
+    "year": "请填四位年份，如 2022",
+    "integer": "请填整数",
+    "yuan": "请只填数字，以元为单位，如 1234.50",
+    "number": "请只填数字",
+    "flag": "请填“是”或“否”",
+    "area_code": "请填12位行政区划代码",
+    "code": "请按代码表中的名称填写",
+}
+"""How a cell that could not be read is to be filled in."""
+
+DATED_RULE = "date_lies_in_the_period"
+
 BLANKS = " \t\r\n\u3000\u00a0"  # the wide and the hard blank are meant
 """What is trimmed from the ends of a cell."""
 
@@ -104,12 +119,22 @@ def row_rules(contract: Contract) -> tuple[Rule, ...]:
         unread = f"coalesce(contains(unreadable, ',{name},'), false)"
         if column.type not in ("text", "name"):
             rules.append(
-                _critical(f"{name}_is_readable", name, f"not {unread}", f"{label}无法识别")
+                _critical(
+                    f"{name}_is_readable",
+                    name,
+                    f"not {unread}",
+                    f"{label}无法识别",
+                    READABLE_AS.get(column.type, ""),
+                )
             )
         if column.required:
             rules.append(
                 _critical(
-                    f"{name}_is_given", name, f"{name} is not null or {unread}", f"{label}未填"
+                    f"{name}_is_given",
+                    name,
+                    f"{name} is not null or {unread}",
+                    f"{label}未填",
+                    f"请补填{label}",
                 )
             )
         if column.minimum is not None:
@@ -146,7 +171,8 @@ def row_rules(contract: Contract) -> tuple[Rule, ...]:
                     f"{name}_is_not_scientific",
                     name,
                     f"not {identity.is_scientific(name)}",
-                    f"{label}被电子表格改成科学计数法，末位已丢失，请以文本格式重新填报",
+                    f"{label}被电子表格改成科学计数法，末位已丢失",
+                    "请先将该列设为文本格式，再按原始证件重新填写",
                 )
             )
         if column.type == "id_number":
@@ -168,6 +194,20 @@ def row_rules(contract: Contract) -> tuple[Rule, ...]:
                     f"{label}中的出生日期晚于送达日期",
                 )
             )
+    dated_by = contract.delivery.dated_by if contract.delivery else None
+    if contract.delivery and dated_by:
+        label = contract.column(dated_by).label_zh
+        rules.append(
+            Rule(
+                DATED_RULE,
+                "warning",
+                f"date_trunc('{contract.delivery.period}', {dated_by}) "
+                f"= date_trunc('{contract.delivery.period}', period_month)",
+                (dated_by,),
+                f"{label}不在本期之内",
+                "请核对日期；属于其他期的，请随该期报送",
+            )
+        )
     return (*rules, *contract.rules)
 
 
@@ -182,7 +222,8 @@ def typed_select(
 
     `rows` is the FROM item that has the delivered headers and `__row_number`; `constants` are the
     received columns as SQL (`delivery_id`, `sender`, `period`, `period_month`, `delivered_on`).
-    Columns out: the contract's, `delivered_on`, `unreadable`, `refused_by` (null if accepted).
+    Columns out: the contract's, `delivered_on`, `unreadable`, and the names of the rules that the
+    row breaks: `refused_by` (critical; null if accepted) and `warned_by` (warnings).
     """
     sources = column_sources(contract, delivered)
     identities = _identities(contract)
@@ -194,10 +235,14 @@ def typed_select(
         name: f"{name} is null and nullif(trim({name}__text, '{BLANKS}'), '') is not null"
         for name in read
     }
+    rules = row_rules(contract)
     broken = {
-        rule.name: f"not coalesce({rule.expression}, true)"
-        for rule in row_rules(contract)
-        if rule.severity == "critical"
+        severity: {
+            rule.name: f"not coalesce({rule.expression}, true)"
+            for rule in rules
+            if rule.severity == severity
+        }
+        for severity in ("critical", "warning")
     }
     texts = [f"{_clean(column, sources.get(column.name))} as {column.name}" for column in own]
     supplied = [f"{_supplied(column)} as {column.name}" for column in own]
@@ -226,7 +271,8 @@ judged as (
 )
 select
     {", ".join([*kept, *identities])}, unreadable,
-    {_names_of(broken)} as refused_by
+    {_names_of(broken["critical"])} as refused_by,
+    {_names_of(broken["warning"])} as warned_by
 from judged
 """
 
@@ -257,8 +303,8 @@ def _names_of(faults: Mapping[str, str]) -> str:
     return f"case when {any_fault} then concat_ws(',', {named}) end"
 
 
-def _critical(name: str, column: str, expression: str, why: str) -> Rule:
-    return Rule(name, "critical", expression, (column,), why)
+def _critical(name: str, column: str, expression: str, why: str, mend: str = "") -> Rule:
+    return Rule(name, "critical", expression, (column,), why, mend)
 
 
 def _clean(column: Column, source: str | None) -> str:

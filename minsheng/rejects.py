@@ -1,5 +1,6 @@
 """What goes back to a department: refused rows in a workbook, refused files with a letter."""
 
+import io
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TypedDict
@@ -9,28 +10,43 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import xlsxwriter
 
-from minsheng import parsing
+from minsheng import corrections, parsing
 from minsheng.contracts import Column, Contract
 from minsheng.lake import Receipt
-from minsheng.readers import ROW_NUMBER, MalformedRow
+from minsheng.readers import MalformedRow
 from minsheng.settings import RESTRICTED_FOLDER_MODE
 
 MALFORMED_RULE = "row_has_as_many_cells_as_the_header"
 REPEATED_KEY_RULE = "key_is_unique"
 MALFORMED_FILE = "malformed.parquet"
-REASONS = {
-    MALFORMED_RULE: "该行的单元格数与表头不符，请检查逗号和引号",
-    REPEATED_KEY_RULE: "同一文件内主键重复，保留第一行",
-}
 REFUSED_FILE = "refused.parquet"
+ROWS_FILE = "rows.parquet"
+FINDINGS_FILE = "findings.parquet"
+"""Row, rule and severity of every fault of a delivery; none if it has none."""
+REASONS = {
+    MALFORMED_RULE: "该行的单元格数与表头不符",
+    REPEATED_KEY_RULE: "主键重复，保留第一行",
+}
+MENDS = {
+    MALFORMED_RULE: "请检查逗号和引号，按表头逐格填写",
+    REPEATED_KEY_RULE: "同一对象只报一行；确非同一对象的，请核对证件号码和姓名",
+}
 WORKBOOK_ROWS = 100_000
 """Refused rows that a workbook lists at the most; all of them stand in `refused.parquet`."""
-WORKBOOK_CHARACTERS = 200
-"""Of a value that a workbook shows; a spreadsheet's cell does not hold more than 32767."""
-WORKBOOK_COLUMNS = ("行号", "列", "原值（已脱敏）", "规则", "原因")
-
-
-WORKBOOK_WIDTHS = (8, 20, 28, 36, 44)
+REASONS_SHEET, MENDING_SHEET = "退回原因", "请在此改正"
+REASON_COLUMNS = {
+    "行号": 10,
+    "列": 20,
+    "原值（已脱敏）": 28,
+    "规则": 36,
+    "原因": 44,
+    "如何改正": 44,
+}
+MENDING_WIDTH = 18
+INSTRUCTION = (
+    "请改正标黄的单元格，不要改动“退件行号”一列，然后以原文件名放回报送目录。"
+    "带星号的内容已脱敏，不改动即按原报送的内容处理；不再报送的行请整行删除。"
+)
 REFUSED_SCHEMA = pa.schema(
     {
         "row_number": pa.int64(),
@@ -38,6 +54,7 @@ REFUSED_SCHEMA = pa.schema(
         "value": pa.string(),
         "rule": pa.string(),
         "reason": pa.string(),
+        "mend": pa.string(),
     }
 )
 
@@ -50,6 +67,7 @@ class RefusedCell(TypedDict):
     value: str
     rule: str
     reason: str
+    mend: str
 
 
 def keep_malformed(folder: Path, rows: Sequence[MalformedRow]) -> None:
@@ -65,23 +83,21 @@ def keep_malformed(folder: Path, rows: Sequence[MalformedRow]) -> None:
         pq.write_table(table, folder / MALFORMED_FILE)
 
 
-def malformed_count(folder: Path) -> int:
+def malformed_rows(folder: Path) -> list[MalformedRow]:
+    """The lines that are no rows."""
     path = folder / MALFORMED_FILE
-    return int(pq.read_metadata(path).num_rows) if path.is_file() else 0
+    rows = pq.read_table(path).to_pylist() if path.is_file() else []
+    return [MalformedRow(**row) for row in rows]
 
 
 def write(rejects: Path, delivery: Path, source: Contract, receipt: Receipt) -> None:
-    """Write the workbook of refused rows, or the letter about a file that was refused whole.
+    """Write the workbook of refused rows and, of a file refused whole, the letter about it.
 
     `delivery` is the delivery's folder; `refused.parquet` is put there. What an earlier judgement
     of the same delivery wrote is replaced.
     """
     folder = rejects / receipt.department
-    stem = "-".join(
-        part
-        for part in (receipt.dataset, receipt.sender, receipt.period, receipt.delivery_id)
-        if part
-    )
+    stem = corrections.workbook_name(receipt)
     letter, workbook = folder / f"{stem}.txt", folder / f"{stem}.xlsx"
     for path in (letter, workbook, delivery / REFUSED_FILE):
         path.unlink(missing_ok=True)
@@ -94,35 +110,90 @@ def write(rejects: Path, delivery: Path, source: Contract, receipt: Receipt) -> 
             f"\nThe file was refused whole; the last good delivery stays in force.\n",
             encoding="utf-8",
         )
-        return
-    refused = refused_cells(delivery, source, receipt)
-    pq.write_table(pa.Table.from_pylist(refused, schema=REFUSED_SCHEMA), delivery / REFUSED_FILE)
-    _write_workbook(workbook, refused)
+    if receipt.rows_refused:
+        cells = refused_cells(delivery, source, receipt)
+        pq.write_table(pa.Table.from_pylist(cells, schema=REFUSED_SCHEMA), delivery / REFUSED_FILE)
+        _write_workbook(workbook, delivery, source, receipt, cells)
 
 
-def _write_workbook(path: Path, refused: Sequence[RefusedCell]) -> None:
+def refused_rows(delivery: Path) -> dict[int, dict[str, str]]:
+    """The refused rows of a delivery: their texts by header, by their number in the file."""
+    path = delivery / REFUSED_FILE
+    if not path.is_file():
+        return {}
+    numbers = pq.read_table(path, columns=["row_number"])["row_number"].to_pylist()
+    return corrections.texts_of(delivery / ROWS_FILE, numbers)
+
+
+def _write_workbook(
+    path: Path,
+    delivery: Path,
+    source: Contract,
+    receipt: Receipt,
+    refused: Sequence[RefusedCell],
+) -> None:
     """A delivered text is text: not a formula that the reader's program would run, not a link."""
     options = {"in_memory": True, "strings_to_formulas": False, "strings_to_urls": False}
-    with xlsxwriter.Workbook(path, options) as workbook:
-        sheet = workbook.add_worksheet("退回")
-        sheet.write_row(0, 0, WORKBOOK_COLUMNS, workbook.add_format({"bold": True}))
-        for place, cell in enumerate(refused[:WORKBOOK_ROWS], start=1):
-            shown = {**cell, "value": str(cell["value"])[:WORKBOOK_CHARACTERS]}
-            sheet.write_row(place, 0, shown.values())
-        for place, width in enumerate(WORKBOOK_WIDTHS):
+    listed = refused[:WORKBOOK_ROWS]
+    # not to the path at once: on a full disk the half archive would fail a second time, unasked
+    content = io.BytesIO()
+    with xlsxwriter.Workbook(content, options) as workbook:
+        bold = workbook.add_format({"bold": True})
+        sheet = workbook.add_worksheet(REASONS_SHEET)
+        sheet.write_row(0, 0, REASON_COLUMNS, bold)
+        for place, cell in enumerate(listed, start=1):
+            value = str(cell["value"])[: corrections.SHOWN_CHARACTERS]
+            sheet.write_row(place, 0, {**cell, "value": value}.values())
+        for place, width in enumerate(REASON_COLUMNS.values()):
             sheet.set_column(place, place, width)
+        if receipt.status == "taken":
+            _write_mending_sheet(workbook, delivery, source, receipt, listed)
+    path.write_bytes(content.getvalue())
+
+
+def _write_mending_sheet(
+    workbook: xlsxwriter.Workbook,
+    delivery: Path,
+    source: Contract,
+    receipt: Receipt,
+    refused: Sequence[RefusedCell],
+) -> None:
+    """The refused rows as delivered, with the cells marked that a rule names."""
+    columns = {column.label_zh: _headers_of(column, receipt.headers) for column in source.columns}
+    faulty: dict[int, set[str]] = {}
+    for cell in refused:
+        labels = cell["column"].split("、")
+        named = {header for label in labels for header in columns.get(label, ())}
+        faulty.setdefault(cell["row_number"], set()).update(named)
+    hidden = corrections.masked_headers(source, receipt.headers)
+    marked = workbook.add_format({"bg_color": "#FFF2CC", "num_format": "@"})
+    plain = workbook.add_format({"num_format": "@"})
+    bold = workbook.add_format({"bold": True})
+    sheet = workbook.add_worksheet(MENDING_SHEET)
+    sheet.write_string(0, 0, INSTRUCTION)
+    sheet.write_row(1, 0, [corrections.ROW_HEADER, *receipt.headers], bold)
+    sheet.set_column(0, len(receipt.headers), MENDING_WIDTH, plain)
+    sheet.freeze_panes(2, 1)
+    rows = corrections.texts_of(delivery / ROWS_FILE, faulty)
+    for place, (number, texts) in enumerate(rows.items(), start=2):
+        sheet.write_string(place, 0, str(number), plain)
+        for column, header in enumerate(receipt.headers, start=1):
+            text = corrections.shown(texts.get(header), header in hidden)
+            is_faulty = header in faulty[number] or not texts
+            sheet.write_string(place, column, text, marked if is_faulty else plain)
 
 
 def refused_cells(delivery: Path, source: Contract, receipt: Receipt) -> list[RefusedCell]:
     """One entry per refused row and rule it breaks, in order.
 
-    Keys: row_number, column (label), value (masked), rule, reason.
+    Keys: row_number, column (label), value (masked), rule, reason, mend (what the sender should
+    do).
     """
     rules = {rule.name: rule for rule in parsing.row_rules(source)}
     typed = delivery / "typed" / f"{receipt.contract_hash}.parquet"
     judged = pq.read_table(typed, columns=["row_number", "refused_by"])
     refused = judged.filter(pc.is_valid(judged["refused_by"])).to_pylist()
-    texts = _texts(delivery, [row["row_number"] for row in refused])
+    texts = corrections.texts_of(delivery / ROWS_FILE, [row["row_number"] for row in refused])
     sources = {column.name: _headers_of(column, receipt.headers) for column in source.columns}
     cells: list[RefusedCell] = []
     for row in refused:
@@ -136,42 +207,24 @@ def refused_cells(delivery: Path, source: Contract, receipt: Receipt) -> list[Re
                 {
                     "row_number": row["row_number"],
                     "column": "、".join(column.label_zh for column in columns),
-                    "value": masked(value) if direct else value,
+                    "value": corrections.masked(value) if direct else value,
                     "rule": name,
                     "reason": rule.why if rule else REASONS[name],
+                    "mend": rule.mend if rule else MENDS[name],
                 }
             )
-    path = delivery / MALFORMED_FILE
-    for row in pq.read_table(path).to_pylist() if path.is_file() else ():
+    for line in malformed_rows(delivery):
         cells.append(
             {
-                "row_number": row["row_number"],
+                "row_number": line.row_number,
                 "column": "",
-                "value": str(row["cells"]),
+                "value": f"{line.cells} 格",
                 "rule": MALFORMED_RULE,
                 "reason": REASONS[MALFORMED_RULE],
+                "mend": MENDS[MALFORMED_RULE],
             }
         )
     return sorted(cells, key=lambda cell: (cell["row_number"], cell["rule"]))
-
-
-def masked(value: str) -> str:
-    """`value` with all but its outer characters hidden."""
-    if len(value) <= 2:
-        return "*" * len(value)
-    shown = 3 if len(value) > 8 else 1
-    return value[:shown] + "*" * (len(value) - shown - 1) + value[-1]
-
-
-def _texts(delivery: Path, row_numbers: Sequence[int]) -> dict[int, dict[str, str]]:
-    """The delivered texts of the given rows."""
-    wanted = pa.array(row_numbers, pa.int64())
-    found: dict[int, dict[str, str]] = {}
-    with pq.ParquetFile(delivery / "rows.parquet") as rows:
-        for batch in rows.iter_batches():
-            kept = batch.filter(pc.is_in(batch[ROW_NUMBER], value_set=wanted))
-            found.update((row[ROW_NUMBER], row) for row in kept.to_pylist())
-    return found
 
 
 def _headers_of(column: Column, headers: Sequence[str]) -> list[str]:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from minsheng import lake
 from minsheng.build import Project, due_and_stale
 from minsheng.contracts import Contract
-from minsheng.ingest import waiting_files
+from minsheng.inbox import waiting_files
 from minsheng.lake import Receipt
 from minsheng.release import current, versions
 from minsheng.settings import Settings

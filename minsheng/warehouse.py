@@ -86,6 +86,16 @@ def open_warehouse(
         connection.execute("checkpoint restricted")
 
 
+@contextmanager
+def attached(warehouse: Warehouse, file: Path, name: str) -> Iterator[None]:
+    """Another database file beside the build, for reading only."""
+    warehouse.connection.execute(f"attach {literal(str(file))} as {name} (read_only)")
+    try:
+        yield
+    finally:
+        warehouse.connection.execute(f"detach {name}")
+
+
 def write_table(warehouse: Warehouse, contract: Contract, select: str) -> int:
     """Make the table of `contract` from `select` and return its rows.
 

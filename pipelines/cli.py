@@ -97,6 +97,29 @@ def explain(household_id: str) -> None:
 
 
 @app.command()
+def withdraw(
+    delivery_id: str,
+    reason: Annotated[str, typer.Option(help="Why, in the department's words.")],
+) -> None:
+    """Let a delivery count no more from now on; the one before it counts again."""
+    with _clear_errors():
+        from datetime import datetime
+
+        from minsheng import lake
+        from minsheng.lock import refresh_lock
+
+        settings = load_settings()
+        with refresh_lock(settings.home):
+            withdrawal = lake.withdraw(
+                settings.lake, delivery_id, reason, datetime.now(settings.time_zone)
+            )
+        typer.echo(
+            f"withdrawn as {withdrawal.delivery_id}, which can be withdrawn in its turn; "
+            "`minsheng refresh` makes figures without it"
+        )
+
+
+@app.command()
 def rollback(version: Annotated[str | None, typer.Argument()] = None) -> None:
     """Make an earlier version current; without a name, the one before the current."""
     with _clear_errors():

@@ -11,7 +11,7 @@ from uuid import uuid4
 
 from minsheng import lake
 from minsheng.build import Project, gather_inputs
-from minsheng.ingest import misplaced_files, waiting_files
+from minsheng.inbox import misplaced_files, waiting_files
 from minsheng.release import Version, current, withdrawn
 from minsheng.settings import Settings
 
@@ -70,11 +70,7 @@ def _taken(settings: Settings, known: Collection[str]) -> tuple[str, ...]:
     new = [receipt for receipt in receipts if receipt.delivery_id not in known]
     if not new:
         return ()
-    kept = {
-        (receipt.table, receipt.sender, receipt.period)
-        for receipt in lake.effective(receipts, None)
-        if receipt.delivery_id in known
-    }
+    in_force = {receipt.delivery_id for receipt in lake.effective(receipts, None)}
     good = [receipt for receipt in new if receipt.status == "taken"]
     lines = [
         f"took {len(good)} files: {sum(r.rows_accepted for r in good):,} rows accepted, "
@@ -84,11 +80,12 @@ def _taken(settings: Settings, known: Collection[str]) -> tuple[str, ...]:
         place = "/".join(p for p in (receipt.department, receipt.dataset, receipt.sender) if p)
         if receipt.status == "refused":
             lines.append(f"refused {place}: {receipt.message}")
-        elif (receipt.table, receipt.sender, receipt.period) in kept:
+        elif receipt.status == "taken" and receipt.delivery_id not in in_force:
             lines.append(
                 f"taken but not in force, a later one is there: {place}/{receipt.file_name} "
                 f"of {receipt.delivered_at}"
             )
+        lines += [f"odd but taken, {place}/{receipt.file_name}: {d}" for d in receipt.doubts]
     return tuple(lines)
 
 

@@ -4,7 +4,7 @@ import hashlib
 
 import dagster as dg
 
-from minsheng.ingest import waiting_files
+from minsheng.inbox import waiting_files
 from minsheng.settings import load_settings
 from pipelines.jobs import refresh
 

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 import polars as pl
 
-from minsheng import ingest, lake
+from minsheng import inbox, judging, lake
 from minsheng.build import Project, ingest_source
 from minsheng.contracts import Contract
 from minsheng.ingest import Ingested
@@ -94,7 +94,7 @@ class Desk:
         return lake.read_receipts(self.lake)
 
     def waiting(self) -> list[str]:
-        return [path.name for path in ingest.waiting_files(self.inbox)]
+        return [path.name for path in inbox.waiting_files(self.inbox)]
 
     def delivery(self, receipt: Receipt) -> Path:
         return lake.delivery_folder(self.lake, receipt)
@@ -105,7 +105,7 @@ class Desk:
 
     def typed(self, receipt: Receipt) -> pl.DataFrame:
         """The rows as typed, in the order of the file."""
-        path = ingest.typed_path(self.delivery(receipt), receipt.contract_hash)
+        path = judging.typed_path(self.delivery(receipt), receipt.contract_hash)
         return pl.read_parquet(path).sort("row_number")
 
     def refused(self, receipt: Receipt) -> pl.DataFrame:

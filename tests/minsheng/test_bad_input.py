@@ -149,9 +149,10 @@ def test_a_cell_that_swallows_the_file_is_refused_with_it(desk: Desk) -> None:
 
 def test_a_file_of_mostly_bad_rows_is_refused(desk: Desk) -> None:
     content = GOOD + f"{ZHANG},张三,低保金,abc\n{LI},,低保金,5\n"
-    message = refuse(desk, "2022-06.csv", content)
-    assert "only 1 of 3 rows are good" in message
-    assert "'amount_yuan_is_readable': 1, 'person_name_is_given': 1" in message
+    receipt = desk.take(PAYMENT, "2022-06.csv", content)
+    assert (receipt.status, receipt.rows_accepted, receipt.rows_refused) == ("refused", 1, 2)
+    assert "only 1 of 3 rows are good" in receipt.message
+    assert "'amount_yuan_is_readable': 1, 'person_name_is_given': 1" in receipt.message
 
 
 # ── workbooks ───────────────────────────────────────────────────────────────────────────────────

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from minsheng import ingest, lake
+from minsheng import inbox, judging, lake
 from minsheng.build import make_raw
 from minsheng.contracts import Contract, Rule
 from minsheng.lake import Receipt
@@ -196,7 +196,7 @@ def test_litter_is_left_alone_and_misplaced_files_are_named(desk: Desk) -> None:
     ]
     astray[-1].write_text(FIRST, encoding="utf-8")
     assert desk.ingest(PAYMENT).receipts == ()
-    misplaced = ingest.misplaced_files(desk.project.settings, desk.project.sources)
+    misplaced = inbox.misplaced_files(desk.project.settings, desk.project.sources)
     assert sorted(misplaced) == sorted(astray)
     assert all(path.is_file() for path in astray)
 
@@ -241,7 +241,7 @@ def test_a_bad_row_is_refused_alone_with_its_reason(desk: Desk) -> None:
         (3, "amount_yuan_is_not_too_small", "-3"),
         (4, "amount_yuan_is_readable", "abc"),
         (4, "person_name_is_given", ""),
-        (5, "row_has_as_many_cells_as_the_header", "2"),
+        (5, "row_has_as_many_cells_as_the_header", "2 格"),
     ]
     assert desk.typed(receipt)["refused_by"].null_count() == 3
 
@@ -259,7 +259,7 @@ def test_the_workbook_of_refused_rows_masks_who_is_meant(desk: Desk) -> None:
     rows += f"{LI},李五,低保金,5\n"
     desk.take(PAYMENT, "甲/2022-06.csv", PAYMENT_HEADER + rows)
     header, *lines = workbook_rows(desk, "civil_affairs")
-    assert header == ["行号", "列", "原值（已脱敏）", "规则", "原因"]
+    assert header == ["行号", "列", "原值（已脱敏）", "规则", "原因", "如何改正"]
     assert [line[:4] for line in lines] == [
         ["2.0", "公民身份号码", "9.9*******7", "id_number_is_not_scientific"],
         ["3.0", "发放金额", "-3", "amount_yuan_is_not_too_small"],
@@ -400,4 +400,6 @@ def test_headers_that_differ_in_blanks_are_one_column_of_raw(desk: Desk) -> None
 
 
 def ensure(desk: Desk, source: Contract, receipt: Receipt) -> Receipt:
-    return ingest.ensure_typed(desk.project.settings, source, desk.project.codes, receipt)
+    return judging.ensure_typed(
+        desk.project.settings, source, desk.project.codes, receipt, desk.receipts()
+    )

@@ -1,21 +1,21 @@
-"""What the ingest refuses by a rule is what the checks find to break it on the rows as received."""
+"""What the ingest refuses by a rule is what Great Expectations finds to break it."""
 
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
 import pytest
 
-from minsheng import lake
-from minsheng.build import make_raw
-from minsheng.checks import check_table
+from minsheng import checks, lake
+from minsheng.build import check, make_raw
+from minsheng.checks import ACCEPTED_ROWS, COUNTS_AGREE, CheckResult
 from minsheng.demo import generate
+from minsheng.lake import Receipt
 from minsheng.rejects import MALFORMED_RULE
 from minsheng.settings import PROJECT_ROOT
 from minsheng.warehouse import open_warehouse
 from tests.minsheng.desk import LI, PAYMENT, PAYMENT_HEADER, WANG, ZHANG, Desk, desk_at
-
-ACCEPTED_ROWS = "no_accepted_row_breaks_a_critical_rule"
 
 
 @pytest.fixture(scope="module")
@@ -41,15 +41,19 @@ def refused_in_force(desk: Desk, table: str) -> dict[str, int]:
     return dict(counted)
 
 
-def found_by_checks(desk: Desk, table: str, folder: Path) -> dict[str, int]:
-    """Failing rows by critical rule, as Great Expectations counts them on `raw.<table>`."""
-    contracts = desk.project.contracts
+def checked(desk: Desk, table: str, folder: Path) -> tuple[CheckResult, ...]:
+    """Results of `raw.<table>`, whose deliveries nobody has checked before."""
     with open_warehouse(desk.project.settings, folder) as warehouse:
         make_raw(warehouse, desk.project, desk.source(table))
-        results = check_table(warehouse, contracts[f"raw.{table}"], contracts)
+        return check(warehouse, desk.project, desk.project.contracts[f"raw.{table}"])
+
+
+def found_by_checks(desk: Desk, table: str, folder: Path) -> dict[str, int]:
+    """Failing rows by critical rule, which Great Expectations has counted as the ingest did."""
+    results = checked(desk, table, folder)
     assert {
         r.check_name for r in results if r.severity == "critical" and not r.is_refused_at_ingest
-    } == {ACCEPTED_ROWS}
+    } == {ACCEPTED_ROWS, COUNTS_AGREE}
     assert not any(result.blocks for result in results)
     return {
         result.check_name: result.failing_rows
@@ -83,11 +87,33 @@ def test_an_accepted_row_that_breaks_a_critical_rule_blocks_the_build(desk: Desk
     [receipt] = desk.ingest(PAYMENT).receipts
     [typed] = (desk.delivery(receipt) / "typed").glob("*.parquet")
     pl.read_parquet(typed).with_columns(amount_yuan=-pl.col("amount_yuan")).write_parquet(typed)
-    contracts = desk.project.contracts
-    with open_warehouse(desk.project.settings, desk.project.settings.builds / "b") as warehouse:
-        make_raw(warehouse, desk.project, desk.source(PAYMENT))
-        results = check_table(warehouse, contracts[f"raw.{PAYMENT}"], contracts)
-    assert [r.check_name for r in results if r.blocks] == [ACCEPTED_ROWS]
+    results = checked(desk, PAYMENT, desk.project.settings.builds / "b")
+    assert [r.check_name for r in results if r.blocks] == [ACCEPTED_ROWS, COUNTS_AGREE]
+
+
+@pytest.mark.parametrize("counts", ["refused_by_rule", "warned_by_rule"])
+def test_a_receipt_that_counts_otherwise_blocks_the_build(desk: Desk, counts: str) -> None:
+    [receipt] = desk_with_faults(desk)
+    wrong = {rule: count + 1 for rule, count in getattr(receipt, counts).items()}
+    assert wrong
+    lake.write_receipt(desk.delivery(receipt), replace(receipt, **{counts: wrong}))
+    for attempt in ("a", "b"):  # nothing is noted as checked that was found to be wrong
+        results = checked(desk, PAYMENT, desk.project.settings.builds / attempt)
+        assert [r.check_name for r in results if r.blocks] == [COUNTS_AGREE]
+
+
+def test_a_delivery_is_checked_once(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    desk_with_faults(desk)
+    first = checked(desk, PAYMENT, desk.project.settings.builds / "a")
+    monkeypatch.setattr(checks, "validate", None)
+    assert checked(desk, PAYMENT, desk.project.settings.builds / "b") == first
+    assert {r.checked_hash == r.contract_hash for r in desk.receipts()} == {True}
+
+
+def desk_with_faults(desk: Desk) -> tuple[Receipt, ...]:
+    rows = f"{ZHANG},张三,低保金,-5\n{WANG[:9]},王五,低保金,5\n{LI},李四,低保金,5\n"
+    desk.put(PAYMENT, "2022-06.csv", PAYMENT_HEADER + rows)
+    return desk.ingest(PAYMENT).receipts
 
 
 SPOILED = {

@@ -1,0 +1,26 @@
+"""Layer quality: faults of rows as delivered, and published figures that moved."""
+
+import dagster as dg
+
+from assets.tables import Metadata, TableNames, row_count, table_asset
+from assets.warehouse_resource import Build
+from minsheng.build import Project, make_quality
+from minsheng.contracts import Contract
+from minsheng.warehouse import Warehouse
+
+TABLES = ("quality.finding", "quality.restatement")
+"""The results of the checks are no asset: every table's asset writes its own."""
+
+
+def quality_assets(project: Project, everything: TableNames) -> list[dg.AssetsDefinition]:
+    """Faults row by row, and what has moved against the version that readers have."""
+    return [_quality_asset(project, project.contracts[name], everything) for name in TABLES]
+
+
+def _quality_asset(
+    project: Project, contract: Contract, everything: TableNames
+) -> dg.AssetsDefinition:
+    def make(warehouse: Warehouse, build: Build) -> Metadata:
+        return row_count(make_quality(warehouse, build.project, contract, build.inputs))
+
+    return table_asset(project, contract, everything, make, kinds=["parquet"])

@@ -1,0 +1,114 @@
+"""The way back of refused rows: as a sheet to be mended, and as a delivery when it returns.
+
+The sheet has the refused rows as delivered. What names a person is masked there, since workbooks
+travel; a cell that comes back as it was shown stands for the text that was delivered.
+"""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+import polars as pl
+
+from minsheng import parsing
+from minsheng.contracts import Contract
+from minsheng.lake import DeliveryError, Receipt
+from minsheng.readers import ROW_NUMBER
+
+ROW_HEADER = "退件行号"
+"""The sheet's first column: which row of the file that was sent back the cells are of."""
+WORKBOOK_NAME = re.compile(r"退件-([0-9a-f]{16})")
+SHOWN_CHARACTERS = 200
+"""Of a text that a workbook shows; a spreadsheet's cell does not hold more than 32767."""
+
+
+def workbook_name(receipt: Receipt) -> str:
+    """The workbook's file name without its ending; it says which delivery it belongs to."""
+    parts = (receipt.dataset, receipt.sender, receipt.period)
+    return "-".join(["退件", receipt.delivery_id, *(part for part in parts if part)])
+
+
+def delivery_of(file_name: str) -> str:
+    """The delivery whose workbook a file of this name is; empty if it is none."""
+    named = WORKBOOK_NAME.search(file_name)
+    return named.group(1) if named else ""
+
+
+def is_workbook(headers: Sequence[str]) -> bool:
+    return any(parsing.header_key(header) == ROW_HEADER for header in headers)
+
+
+def shown(text: str | None, is_masked: bool) -> str:
+    """A delivered text as the workbook shows it."""
+    cut = (text or "")[:SHOWN_CHARACTERS]
+    return masked(cut) if is_masked else cut
+
+
+def masked(value: str) -> str:
+    """`value` with all but its outer characters hidden."""
+    if len(value) <= 2:
+        return "*" * len(value)
+    visible = 3 if len(value) > 8 else 1
+    return value[:visible] + "*" * (len(value) - visible - 1) + value[-1]
+
+
+def masked_headers(source: Contract, headers: Sequence[str]) -> frozenset[str]:
+    """Delivered headers whose texts may name persons; a header that is not known may, too."""
+    open_to_all: set[str] = set()
+    for column in source.columns:
+        if column.sensitivity != "direct":
+            names = (*column.headers, *column.composed_of, column.label_zh, column.name)
+            open_to_all.update(parsing.header_key(name) for name in names)
+    for column in source.columns:
+        if column.sensitivity == "direct":
+            names = (*column.headers, *column.composed_of, column.label_zh, column.name)
+            open_to_all.difference_update(parsing.header_key(name) for name in names)
+    return frozenset(h for h in headers if parsing.header_key(h) not in open_to_all)
+
+
+def merge(
+    rows: Path, base: Receipt, source: Contract, sent: Mapping[int, Mapping[str, str]]
+) -> None:
+    """Rewrite the returned rows in the file `rows` as rows of the delivery that they correct.
+
+    `sent` has the rows that were sent back, their texts by header. Raises DeliveryError if a row is
+    none of them.
+    """
+    returned = pl.read_parquet(rows)
+    by_key = {parsing.header_key(header): header for header in returned.columns}
+    number_header = by_key[ROW_HEADER]
+    hidden = masked_headers(source, base.headers)
+    merged: list[dict[str, object]] = []
+    for row in returned.iter_rows(named=True):
+        number = _number(row[number_header])
+        if number not in sent:
+            raise DeliveryError(
+                f"row {row[ROW_NUMBER]} says {row[number_header]!r} in the column {ROW_HEADER}, "
+                "and no such row was sent back; leave that column as it is"
+            )
+        texts = sent[number]
+        cells: dict[str, object] = {ROW_NUMBER: row[ROW_NUMBER]}
+        for header in base.headers:
+            place = by_key.get(parsing.header_key(header))
+            cell = str(row[place] or "") if place else ""
+            text = texts.get(header)
+            is_untouched = not place or cell.strip() == shown(text, header in hidden).strip()
+            cells[header] = text if is_untouched else cell
+        merged.append(cells)
+    schema = {ROW_NUMBER: pl.Int64, **dict.fromkeys(base.headers, pl.String)}
+    pl.DataFrame(merged, schema=schema).write_parquet(rows)
+
+
+def texts_of(rows: Path, numbers: Iterable[int]) -> dict[int, dict[str, str]]:
+    """Delivered texts of rows by their numbers; a row that has none was no row of the table."""
+    wanted = sorted(set(numbers))
+    found = pl.scan_parquet(rows).filter(pl.col(ROW_NUMBER).is_in(wanted)).collect()
+    texts: dict[int, dict[str, str]] = {number: {} for number in wanted}
+    for row in found.iter_rows(named=True):
+        texts[row.pop(ROW_NUMBER)] = row
+    return texts
+
+
+def _number(cell: str | None) -> int:
+    text = (cell or "").strip()
+    return int(text) if text.isdecimal() else -1

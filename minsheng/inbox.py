@@ -1,0 +1,198 @@
+"""The inbox: files that wait, and what their place, their name and their sidecar say of them."""
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import yaml
+
+from minsheng import corrections, lake, policies
+from minsheng.contracts import Contract, PeriodKind
+from minsheng.lake import DeliveryError, Receipt
+from minsheng.settings import Settings
+
+SIDECAR_SUFFIX = ".yaml"
+USUAL = "usual"
+"""As `delivered_at` in a sidecar, for a backlog: the usual lag of the dataset after its period."""
+
+IGNORED_PREFIXES = ("~$", ".")
+IGNORED_SUFFIXES = (".tmp", ".part", ".crdownload")
+
+
+@dataclass(frozen=True)
+class Incoming:
+    """A file in the inbox and what its place and sidecar say of it."""
+
+    path: Path
+    state: tuple[int, int, int]
+    """Which file it was, how long and how old, when it was found."""
+    department: str
+    dataset: str
+    sender: str | None
+    period: str
+    """Empty if neither the sidecar nor the file's name states one."""
+    delivered_at: datetime
+    stated_rows: int | None
+    corrects: str
+    """The delivery whose refused rows it brings back, if it is such a workbook."""
+    fault: str
+    """Why its place or its sidecar cannot be believed, if so."""
+
+
+def waiting_files(inbox: Path) -> tuple[Path, ...]:
+    """Files in the inbox that a refresh would look at, in order of name; sidecars are not."""
+    return tuple(
+        path
+        for path in sorted(inbox.rglob("*"))
+        if path.is_file()
+        and path.suffix != SIDECAR_SUFFIX
+        and not any(p.startswith(IGNORED_PREFIXES) for p in path.relative_to(inbox).parts)
+        and not path.name.lower().endswith(IGNORED_SUFFIXES)
+    )
+
+
+def misplaced_files(settings: Settings, sources: Sequence[Contract]) -> tuple[Path, ...]:
+    """Files in the inbox that no enabled dataset's folder holds."""
+    homes = {
+        settings.inbox / source.delivery.department / source.delivery.dataset
+        for source in sources
+        if source.delivery
+    }
+    return tuple(
+        path
+        for path in waiting_files(settings.inbox)
+        if path.parent not in homes and path.parent.parent not in homes
+    )
+
+
+def waiting_of(settings: Settings, source: Contract) -> tuple[Path, ...]:
+    """Files that wait in the dataset's folder or in a sender's below it."""
+    assert source.delivery
+    folder = settings.inbox / source.delivery.department / source.delivery.dataset
+    return tuple(
+        path for path in waiting_files(folder) if folder in (path.parent, path.parent.parent)
+    )
+
+
+def arrivals(
+    settings: Settings,
+    source: Contract,
+    paths: Sequence[Path],
+    known: Sequence[Receipt],
+    now: datetime,
+) -> Iterator[Incoming]:
+    assert source.delivery
+    department, dataset = source.delivery.department, source.delivery.dataset
+    areas = policies.area_codes(settings)
+    by_id = {receipt.delivery_id: receipt for receipt in known}
+    for path in paths:
+        try:
+            found = path.stat()
+        except FileNotFoundError:  # taken away since the folder was listed
+            continue
+        file_date = datetime.fromtimestamp(found.st_mtime, tz=settings.time_zone)
+        period = lake.period_in(path.name, source.delivery.period) or ""
+        delivered_at, rows, fault = file_date, None, ""
+        sender = None if path.parent.name == dataset else path.parent.name
+        corrects = corrections.delivery_of(path.name)
+        try:
+            if corrects:
+                base = by_id.get(corrects)
+                if base is None or base.status != "taken":
+                    raise DeliveryError(f"it mends delivery {corrects}, and none such was taken")
+                sender, period = base.sender, base.period
+            if sender and sender.isdigit() and sender not in areas:
+                raise DeliveryError(f"its folder {sender} is the code of no area that is known")
+            stated = _stated(sidecar_of(path))
+            if not corrects:
+                period = _stated_period(stated, source.delivery.period) or period
+            usual = _usual_moment(period, source.delivery.usual_lag_days, settings)
+            delivered_at = _stated_moment(stated, usual, settings, now) or file_date
+            rows = _stated_rows(stated)
+            if period and lake.first_month(period) > min(delivered_at, now).date():
+                raise DeliveryError(f"its period {period} has not begun when it was delivered")
+        except DeliveryError as wrong:
+            fault = str(wrong)
+        yield Incoming(
+            path,
+            file_state(found),
+            department,
+            dataset,
+            sender=sender,
+            period=period,
+            # a clock that is ahead does not make a delivery a later one
+            delivered_at=min(delivered_at, now).replace(microsecond=0),
+            stated_rows=rows,
+            corrects=corrects,
+            fault=fault,
+        )
+
+
+def sidecar_of(path: Path) -> Path:
+    return path.with_name(path.name + SIDECAR_SUFFIX)
+
+
+def _stated(sidecar: Path) -> Mapping[str, object]:
+    """What a sidecar says; raises DeliveryError if nobody can tell."""
+    if not sidecar.is_file():
+        return {}
+    try:
+        stated = yaml.safe_load(sidecar.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, ValueError) as fault:
+        raise DeliveryError(f"{sidecar.name} cannot be read as YAML: {fault}") from None
+    if not isinstance(stated, dict):
+        raise DeliveryError(f"{sidecar.name} holds no names and values, such as period: '2022'")
+    return stated
+
+
+def _stated_period(stated: Mapping[str, object], kind: PeriodKind) -> str | None:
+    if stated.get("period") is None:
+        return None
+    period = str(stated["period"])
+    if not lake.is_period(period, kind):
+        raise DeliveryError(f"its sidecar states the period {period!r}, which is no {kind}")
+    return period
+
+
+def _usual_moment(period: str, lag_days: int, settings: Settings) -> datetime | None:
+    """When files of the period usually come, for a backlog whose files say it no longer."""
+    if not period:
+        return None
+    day = lake.last_day(lake.last_month(period)) + timedelta(days=lag_days)
+    return datetime(day.year, day.month, day.day, tzinfo=settings.time_zone)
+
+
+def _stated_moment(
+    stated: Mapping[str, object], usual: datetime | None, settings: Settings, now: datetime
+) -> datetime | None:
+    if stated.get("delivered_at") is None:
+        return None
+    text = str(stated["delivered_at"])
+    if text == USUAL:
+        return usual
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise DeliveryError(
+            f"its sidecar states delivered_at {text!r}, which is no moment like 2022-07-05 09:30 "
+            f"(nor {USUAL!r}, for a backlog)"
+        ) from None
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=settings.time_zone)
+    if moment > now:
+        raise DeliveryError(f"its sidecar states delivered_at {text!r}, which is still to come")
+    return moment.astimezone(settings.time_zone)
+
+
+def _stated_rows(stated: Mapping[str, object]) -> int | None:
+    rows = stated.get("rows")
+    try:
+        return None if rows is None else int(str(rows))
+    except ValueError:
+        raise DeliveryError(f"its sidecar states {rows!r} rows, which is no number") from None
+
+
+def file_state(stat: os.stat_result) -> tuple[int, int, int]:
+    return stat.st_ino, stat.st_size, stat.st_mtime_ns

@@ -1,0 +1,206 @@
+"""Judging: the rows of a delivery typed, with what each is refused or doubted for.
+
+`typed/<version>.parquet` is a cache; `findings.parquet` has the faults, one row each.
+"""
+
+import hashlib
+import inspect
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+
+import duckdb
+
+from minsheng import identity, lake, parsing, rejects
+from minsheng.contracts import Contract
+from minsheng.lake import Receipt
+from minsheng.settings import RESTRICTED_FOLDER_MODE, Settings
+
+MEMORY_LIMIT = "500MB"
+
+
+def ensure_typed(
+    settings: Settings,
+    source: Contract,
+    codes: parsing.Codes,
+    receipt: Receipt,
+    known: Sequence[Receipt],
+) -> Receipt:
+    """The receipt under today's contract, its rows typed again if the contract has changed.
+
+    `known` are the receipts of the dataset, those corrected by this one among them.
+    """
+    folder = lake.delivery_folder(settings.lake, receipt)
+    version = typed_version(source, codes)
+    if receipt.contract_hash == version and typed_path(folder, version).is_file():
+        return receipt
+    earlier = [typed_rows(settings, each) for each in corrected_by(receipt.corrects, known)]
+    with scratch_database(settings) as connection:
+        judged = judge(connection, folder, source, codes, receipt, earlier)
+    rejects.write(settings.rejects, folder, source, judged)
+    lake.write_receipt(folder, judged)
+    return judged
+
+
+def typed_version(source: Contract, codes: parsing.Codes) -> str:
+    """Changes when the same text would be typed or judged otherwise."""
+    lists = {column.codes: codes.get(column.codes or "") for column in source.columns}
+    text = f"{source.hash}{sorted(lists.items(), key=str)}{_reading_code()}"
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+@cache
+def _reading_code() -> str:
+    """Changes when the modules that type and judge rows change."""
+    modules = (parsing, identity, sys.modules[__name__])
+    return "".join(inspect.getsource(module) for module in modules)
+
+
+def typed_path(folder: Path, version: str) -> Path:
+    return folder / "typed" / f"{version}.parquet"
+
+
+def scratch_database(settings: Settings) -> duckdb.DuckDBPyConnection:
+    """A database in memory; what does not fit there is nobody else's to read."""
+    spill = settings.home / "tmp"
+    spill.mkdir(parents=True, exist_ok=True, mode=RESTRICTED_FOLDER_MODE)
+    return duckdb.connect(config={"temp_directory": str(spill), "memory_limit": MEMORY_LIMIT})
+
+
+def judge(
+    connection: duckdb.DuckDBPyConnection,
+    folder: Path,
+    source: Contract,
+    codes: parsing.Codes,
+    receipt: Receipt,
+    earlier: Sequence[Path] = (),
+) -> Receipt:
+    """Type the rows in `folder`, and count and note what breaks a rule.
+
+    `earlier` are the typed rows of the deliveries that this one corrects.
+    """
+    version = typed_version(source, codes)
+    target = typed_path(folder, version)
+    target.parent.mkdir(exist_ok=True)
+    constants = {
+        "delivery_id": parsing.literal(receipt.delivery_id),
+        "sender": parsing.literal(receipt.sender) if receipt.sender else "null::varchar",
+        "period": parsing.literal(receipt.period),
+        "period_month": f"date '{receipt.period_month}'",
+        "delivered_on": f"date '{receipt.delivered_on}'",
+    }
+    rows = f"read_parquet({parsing.literal(str(folder / rejects.ROWS_FILE))})"
+    select = parsing.typed_select(source, codes, receipt.headers, rows, constants)
+    temporary = target.with_suffix(".tmp")
+    connection.execute(f"copy ({select}) to {parsing.literal(str(temporary))} (format parquet)")
+    _refuse_repeated_keys(connection, temporary, source, earlier)
+    temporary.replace(target)
+    counted = connection.execute(
+        "select refused_by, warned_by, count(*) from read_parquet(?) group by all", [str(target)]
+    ).fetchall()
+    malformed = len(rejects.malformed_rows(folder))
+    by_rule: dict[str, Counter[str]] = {"refused": Counter(), "warned": Counter()}
+    if malformed:
+        by_rule["refused"][rejects.MALFORMED_RULE] = malformed
+    accepted = 0
+    refused = malformed
+    for refused_by, warned_by, count in counted:
+        accepted += 0 if refused_by else count
+        refused += count if refused_by else 0
+        for kind, names in (("refused", refused_by), ("warned", warned_by)):
+            for rule in names.split(",") if names else ():
+                by_rule[kind][rule] += count
+    _note_findings(connection, folder, target, any(by_rule.values()))
+    return replace(
+        receipt,
+        contract_hash=version,
+        checked_hash="",
+        rows_received=accepted + refused,
+        rows_accepted=accepted,
+        rows_refused=refused,
+        refused_by_rule=dict(sorted(by_rule["refused"].items())),
+        warned_by_rule=dict(sorted(by_rule["warned"].items())),
+    )
+
+
+def _note_findings(
+    connection: duckdb.DuckDBPyConnection, folder: Path, typed: Path, has_faults: bool
+) -> None:
+    """Write row, rule and severity of every fault beside the rows, if there are any."""
+    path = folder / rejects.FINDINGS_FILE
+    path.unlink(missing_ok=True)
+    if not has_faults:
+        return
+    rows = f"read_parquet({parsing.literal(str(typed))})"
+    parts = [
+        f"select row_number, unnest(string_split({column}, ',')) as rule, '{severity}' as severity "
+        f"from {rows} where {column} is not null"
+        for column, severity in (("refused_by", "critical"), ("warned_by", "warning"))
+    ]
+    malformed = folder / rejects.MALFORMED_FILE
+    if malformed.is_file():
+        parts.append(
+            f"select row_number, '{rejects.MALFORMED_RULE}', 'critical' "
+            f"from read_parquet({parsing.literal(str(malformed))})"
+        )
+    connection.execute(
+        f"copy ({' union all '.join(parts)} order by all) to {parsing.literal(str(path))} "
+        "(format parquet)"
+    )
+
+
+def _refuse_repeated_keys(
+    connection: duckdb.DuckDBPyConnection, path: Path, source: Contract, earlier: Sequence[Path]
+) -> None:
+    """Of accepted rows with the same key the first stays, the later ones are refused.
+
+    Rows of `earlier`, the deliveries that this one corrects, come before all of its own.
+    """
+    key = ", ".join(source.key)
+    rows = f"read_parquet({parsing.literal(str(path))})"
+    accepted = f"select {key} from {rows} where refused_by is null"
+    for each in earlier:
+        before = f"read_parquet({parsing.literal(str(each))})"
+        accepted += f" union all select {key} from {before} where refused_by is null"
+    repeated = connection.execute(
+        f"select 1 from ({accepted}) group by {key} having count(*) > 1 limit 1"
+    ).fetchall()
+    if not repeated:
+        return
+    taken = " or ".join(
+        f"exists (select 1 from read_parquet({parsing.literal(str(each))}) as before "
+        "where before.refused_by is null and "
+        + " and ".join(f"before.{name} is not distinct from rows.{name}" for name in source.key)
+        + ")"
+        for each in earlier
+    )
+    mended = path.with_suffix(".mended")
+    connection.execute(
+        f"""
+        copy (
+            select * replace (
+                case when refused_by is null and ({taken or "false"} or row_number > min(row_number)
+                    filter (where refused_by is null) over (partition by {key}))
+                then '{rejects.REPEATED_KEY_RULE}' else refused_by end as refused_by)
+            from {rows} as rows
+        ) to {parsing.literal(str(mended))} (format parquet)
+        """
+    )
+    mended.replace(path)
+
+
+def corrected_by(delivery_id: str, known: Sequence[Receipt]) -> list[Receipt]:
+    """The delivery that is corrected and, if it is a correction itself, those before it."""
+    by_id = {receipt.delivery_id: receipt for receipt in known}
+    found = []
+    while delivery_id:
+        found.append(by_id[delivery_id])
+        delivery_id = found[-1].corrects
+    return found
+
+
+def typed_rows(settings: Settings, receipt: Receipt) -> Path:
+    return typed_path(lake.delivery_folder(settings.lake, receipt), receipt.contract_hash)

@@ -1,0 +1,185 @@
+"""Quality tables that no SQL model can make: faults row by row, and published figures that moved.
+
+`quality.finding` reads what the ingest noted beside each delivery. `quality.restatement` compares a
+build with the version that readers have, and names the deliveries that came or went in between.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from minsheng import lake, rejects
+from minsheng.contracts import Contract
+from minsheng.lake import Receipt
+from minsheng.parsing import literal
+from minsheng.warehouse import Warehouse, qualified
+
+PREVIOUS = "previous"
+"""The catalog under which the published version is attached."""
+
+NO_FINDINGS = (
+    "select null::varchar as source, null::varchar as delivery_id, null::bigint as row_number, "
+    "null::varchar as rule, null::varchar as severity where false"
+)
+NO_RESTATEMENTS = (
+    "select null::varchar as table_name, null::varchar as figure_key, "
+    "null::varchar as area_code, null::integer as year, null::varchar as column_name, "
+    "null::varchar as old_value, null::varchar as new_value, null::varchar as previous_version, "
+    "null::varchar as cause, null::varchar as delivery_id where false"
+)
+
+
+def finding_select(folder: Path, receipts: Sequence[Receipt]) -> str:
+    """The SELECT of `quality.finding` from the findings of the deliveries in the lake `folder`."""
+    paths = []
+    for receipt in receipts:
+        path = lake.delivery_folder(folder, receipt) / rejects.FINDINGS_FILE
+        if (receipt.refused_by_rule or receipt.warned_by_rule) and path.is_file():
+            paths.append((receipt, path))
+    if not paths:
+        return NO_FINDINGS
+    sources = ", ".join(f"({literal(r.delivery_id)}, {literal(r.table)})" for r, _ in paths)
+    listed = ", ".join(literal(str(path)) for _, path in paths)
+    return f"""
+        select delivery.source, delivery.delivery_id, found.row_number, found.rule, found.severity
+        from (
+            select row_number, rule, severity,
+                regexp_extract(filename, '([0-9a-f]{{16}})/[^/]+$', 1) as delivery_id
+            from read_parquet([{listed}], filename = true)
+        ) as found
+        join (values {sources}) as delivery (delivery_id, source) using (delivery_id)
+    """
+
+
+def repeated_select(source: Contract) -> str:
+    """Accepted rows of deliveries that add up, whose key another delivery decides."""
+    received = f"restricted.received.{source.table}"
+    rule = "superseded_by_key" if source.delivery and source.delivery.mode == "upsert" else ""
+    return f"""
+        select {literal(source.table)} as source, delivery_id, row_number,
+            {literal(rule or "key_was_delivered_before")} as rule, 'warning' as severity
+        from {received} where refused_by is null
+        except
+        select {literal(source.table)}, delivery_id, row_number,
+            {literal(rule or "key_was_delivered_before")}, 'warning'
+        from {source.name}
+    """
+
+
+def restatement_select(
+    warehouse: Warehouse,
+    contracts: Mapping[str, Contract],
+    upstream: Mapping[str, frozenset[str]],
+) -> str:
+    """The SELECT of `quality.restatement` against the version attached as `previous`.
+
+    `upstream` has the datasets that each table is made from. A figure that stood in the earlier
+    version and has another value now is listed once for each delivery that may have moved it: one
+    that counts now and did not, or the other way, of a dataset that the table is made from, of an
+    area that holds or lies in the figure's, and of no later year. A figure that no delivery
+    explains is put down to what else has changed.
+    """
+    parts = [
+        _moved_select(contract, column)
+        for contract in contracts.values()
+        if contract.figures and _is_comparable(warehouse, contract)
+        for column in contract.figures
+    ]
+    if not parts:
+        return NO_RESTATEMENTS
+    sources = [(table, source) for table, above in sorted(upstream.items()) for source in above]
+    made_from = ", ".join(f"({literal(t)}, {literal(s)})" for t, s in sorted(sources))
+    return f"""
+        with moved as ({" union all ".join(parts)}),
+        made_from as (
+            select * from (values {made_from or "(null, null)"}) as listed (table_name, source)
+        ),
+        turned as (
+            select now_or_then.*, department || '__' || dataset as source,
+                regexp_replace(sender, '(00)+$', '') as area_prefix
+            from (
+                select delivery_id, department, dataset, sender, period_month,
+                    case when withdrawn then 'withdrawn' when counts_now then 'delivered'
+                        else 'superseded' end as cause
+                from (
+                    select coalesce(now.delivery_id, earlier.delivery_id) as delivery_id,
+                        coalesce(now.department, earlier.department) as department,
+                        coalesce(now.dataset, earlier.dataset) as dataset,
+                        coalesce(now.sender, earlier.sender) as sender,
+                        coalesce(now.period_month, earlier.period_month) as period_month,
+                        coalesce(now.delivery_status = 'effective', false) as counts_now,
+                        coalesce(earlier.delivery_status = 'effective', false) as counted,
+                        coalesce(now.delivery_status = 'withdrawn', false) as withdrawn
+                    from minsheng.meta.delivery as now
+                    full join {PREVIOUS}.meta.delivery as earlier using (delivery_id)
+                )
+                where counts_now <> counted
+            ) as now_or_then
+        ),
+        explained as (
+            select moved.*, turned.cause, turned.delivery_id
+            from moved
+            join made_from using (table_name)
+            join turned on turned.source = made_from.source
+                and (moved.year is null or year(turned.period_month) <= moved.year)
+                and (turned.area_prefix is null
+                    or not regexp_full_match(turned.area_prefix, '[0-9]+')
+                    or starts_with(moved.area_code, turned.area_prefix)
+                    or starts_with(turned.sender, regexp_replace(moved.area_code, '(00)+$', '')))
+        ),
+        other as (
+            select case
+                when now.policy_hash <> earlier.policy_hash then 'policies'
+                when now.contract_hash <> earlier.contract_hash then 'contracts'
+                when now.code_version <> earlier.code_version then 'code'
+                when now.as_of_month <> earlier.as_of_month then 'as_of'
+                else 'other' end as cause,
+                earlier.version as previous_version
+            from minsheng.meta.build as now, {PREVIOUS}.meta.build as earlier
+        )
+        select explained.table_name, explained.figure_key, explained.area_code, explained.year,
+            explained.column_name, explained.old_value, explained.new_value,
+            other.previous_version, explained.cause, explained.delivery_id
+        from explained, other
+        union all
+        select moved.table_name, moved.figure_key, moved.area_code, moved.year,
+            moved.column_name, moved.old_value, moved.new_value,
+            other.previous_version, other.cause, null as delivery_id
+        from moved, other
+        where not exists (
+            select 1 from explained
+            where explained.table_name = moved.table_name
+            and explained.figure_key = moved.figure_key
+            and explained.column_name = moved.column_name)
+    """
+
+
+def _is_comparable(warehouse: Warehouse, contract: Contract) -> bool:
+    """Whether the earlier version has the table with the columns that are compared."""
+    found = {
+        str(row[0])
+        for row in warehouse.rows(
+            "select column_name from duckdb_columns() "
+            "where database_name = ? and schema_name = ? and table_name = ?",
+            [PREVIOUS, contract.layer, contract.table],
+        )
+    }
+    return {*contract.key, *contract.figures} <= found
+
+
+def _moved_select(contract: Contract, column: str) -> str:
+    names = {each.name for each in contract.columns}
+    key = ", ".join(f"{name} := earlier.{name}" for name in contract.key)
+    same_key = " and ".join(
+        f"now.{name} is not distinct from earlier.{name}" for name in contract.key
+    )
+    area = "earlier.area_code" if "area_code" in names else "null::varchar"
+    year = "earlier.year" if "year" in names else "null::integer"
+    return f"""
+        select {literal(contract.name)} as table_name,
+            to_json(struct_pack({key}))::varchar as figure_key,
+            {area} as area_code, {year} as year, {literal(column)} as column_name,
+            earlier.{column}::varchar as old_value, now.{column}::varchar as new_value
+        from {PREVIOUS}.{contract.layer}.{contract.table} as earlier
+        left join {qualified(contract)} as now on {same_key}
+        where now.{column} is distinct from earlier.{column}
+    """

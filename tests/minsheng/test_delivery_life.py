@@ -1,0 +1,363 @@
+"""What becomes of a delivery: corrected, withdrawn, of the wrong period, too short, added up."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import openpyxl
+import pytest
+
+from minsheng import lake, limits
+from minsheng.build import check, make_quality, make_raw, make_staged
+from minsheng.contracts import Mode
+from minsheng.lake import DeliveryError, Receipt
+from minsheng.warehouse import open_warehouse
+from tests.minsheng.desk import LI, NOW, PAYMENT, PAYMENT_HEADER, WANG, ZHANG, Desk
+
+SETTLEMENT = "health__medical_settlement"
+SETTLEMENT_HEADER = (
+    "结算编号,身份证号,姓名,结算日期,医疗类别,总费用,"
+    "基本医保支付,大病保险支付,医疗救助支付,个人自付\n"
+)
+CHEN = "990101197001010044"
+
+
+def payments(count: int, first: int = 0) -> str:
+    """A file of payments to as many persons."""
+    people = range(first, first + count)
+    rows = "".join(f"99010119700101{each:04d},人{each},低保金,5\n" for each in people)
+    return PAYMENT_HEADER + rows
+
+
+def staged(desk: Desk, table: str, columns: str) -> list[tuple[object, ...]]:
+    """Rows that count, as the build would see them, in the order of all columns."""
+    with open_warehouse(desk.project.settings, desk.project.settings.builds / "a") as warehouse:
+        make_raw(warehouse, desk.project, desk.source(table))
+        count = make_staged(warehouse, desk.project, desk.source(table))
+        rows = warehouse.rows(f"select {columns} from staged.{table} order by all")
+    assert count == len(rows)
+    return rows
+
+
+def in_mode(desk: Desk, table: str, mode: Mode) -> Desk:
+    source = desk.source(table)
+    assert source.delivery
+    return desk.with_contract(replace(source, delivery=replace(source.delivery, mode=mode)))
+
+
+# ── refused rows come back mended ────────────────────────────────────────────────────────────────
+
+BAD = f"{ZHANG},张三,低保金,500\n9.90101E+17,王小五,低保金,600\n{LI},李四,低保金,-3\n"
+GOOD = f"{CHEN},陈六,低保金,1\n{CHEN},陈七,低保金,1\n"
+
+
+def workbook_of(desk: Desk, receipt: Receipt) -> Path:
+    [path] = (desk.rejects / receipt.department).glob(f"*{receipt.delivery_id}*.xlsx")
+    return path
+
+
+def send_back(
+    desk: Desk,
+    receipt: Receipt,
+    cells: dict[str, str],
+    name: str = "",
+    keep: Iterable[int] | None = None,
+) -> Receipt:
+    """Mend cells of the workbook (`D3` and the like), drop all but the rows `keep`, return it."""
+    path = workbook_of(desk, receipt)
+    book = openpyxl.load_workbook(path)
+    sheet = book["请在此改正"]
+    for place, value in cells.items():
+        sheet[place] = value
+    if keep is not None:
+        for row in range(sheet.max_row, 2, -1):
+            if row not in keep:
+                sheet.delete_rows(row)
+    target = desk.folder(receipt.table) / (name or path.name)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    book.save(target)
+    [taken] = desk.ingest(receipt.table, NOW + timedelta(days=1)).receipts
+    return taken
+
+
+def test_the_workbook_shows_each_refused_row_with_what_to_mend(desk: Desk) -> None:
+    receipt = desk.take(PAYMENT, "2022-06.csv", PAYMENT_HEADER + BAD + GOOD)
+    book = openpyxl.load_workbook(workbook_of(desk, receipt))
+    assert book.sheetnames == ["退回原因", "请在此改正"]
+    reasons = [[cell.value for cell in row] for row in book["退回原因"].iter_rows(min_row=2)]
+    assert [row[:4] for row in reasons] == [
+        [3, "公民身份号码", "9.9*******7", "id_number_is_not_scientific"],
+        [4, "发放金额", "-3", "amount_yuan_is_not_too_small"],
+    ]
+    assert reasons[0][4:] == [
+        "公民身份号码被电子表格改成科学计数法，末位已丢失",
+        "请先将该列设为文本格式，再按原始证件重新填写",
+    ]
+    rows = [[cell.value for cell in row] for row in book["请在此改正"].iter_rows(min_row=2)]
+    assert rows == [
+        ["退件行号", "身份证号码", "姓名", "发放项目", "发放金额"],
+        ["3", "9.9*******7", "王*五", "低保金", "600"],
+        ["4", "990**************3", "**", "低保金", "-3"],
+    ]
+
+
+def test_mended_rows_join_the_rows_that_were_good(desk: Desk) -> None:
+    receipt = desk.take(PAYMENT, "甲/2022-06.csv", PAYMENT_HEADER + BAD + GOOD)
+    mended = send_back(desk, receipt, {"B3": WANG, "E4": "300"})
+    assert (mended.sender, mended.period, mended.corrects) == ("甲", "2022-06", receipt.delivery_id)
+    assert (mended.rows_received, mended.rows_accepted) == (2, 2)
+    assert staged(desk, PAYMENT, "person_name, id_number, amount_yuan::int") == [
+        ("张三", ZHANG, 500),
+        ("李四", LI, 300),
+        ("王小五", WANG, 600),
+        ("陈七", CHEN, 1),
+        ("陈六", CHEN, 1),
+    ]
+
+
+def test_a_row_that_is_left_out_stays_refused(desk: Desk) -> None:
+    receipt = desk.take(PAYMENT, "2022-06.csv", PAYMENT_HEADER + BAD + GOOD)
+    send_back(desk, receipt, {"E4": "300"}, keep=[4])
+    assert [row[0] for row in staged(desk, PAYMENT, "person_name")] == [
+        "张三",
+        "李四",
+        "陈七",
+        "陈六",
+    ]
+
+
+def test_a_line_without_cells_can_be_filled_in(desk: Desk) -> None:
+    receipt = desk.take(PAYMENT, "2022-06.csv", PAYMENT_HEADER + f"{ZHANG},张三\n" + GOOD)
+    send_back(desk, receipt, {"B3": ZHANG, "C3": "张三", "D3": "低保金", "E3": "7"})
+    assert ("张三", 7) in staged(desk, PAYMENT, "person_name, amount_yuan::int")
+
+
+def test_what_is_still_wrong_comes_back_once_more(desk: Desk) -> None:
+    receipt = desk.take(PAYMENT, "2022-06.csv", PAYMENT_HEADER + BAD + GOOD)
+    first = send_back(desk, receipt, {"B3": WANG, "E4": "-4"})
+    assert first.refused_by_rule == {"amount_yuan_is_not_too_small": 1}
+    second = send_back(desk, first, {"E3": "4"})
+    assert (second.corrects, second.rows_accepted) == (first.delivery_id, 1)
+    assert ("李四", 4) in staged(desk, PAYMENT, "person_name, amount_yuan::int")
+    assert len(staged(desk, PAYMENT, "person_name")) == 5
+
+
+def test_a_mended_row_cannot_double_one_that_counts(desk: Desk) -> None:
+    receipt = desk.take(PAYMENT, "2022-06.csv", PAYMENT_HEADER + BAD + GOOD)
+    doubled = send_back(desk, receipt, {"B4": ZHANG, "C4": "张三", "E4": "9"}, keep=[4])
+    assert doubled.refused_by_rule == {"key_is_unique": 1}
+    assert ("张三", 500) in staged(desk, PAYMENT, "person_name, amount_yuan::int")
+
+
+def test_a_full_corrected_file_ends_earlier_corrections(desk: Desk) -> None:
+    receipt = desk.take(PAYMENT, "2022-06.csv", PAYMENT_HEADER + BAD + GOOD)
+    send_back(desk, receipt, {"B3": WANG, "E4": "300"})
+    whole = PAYMENT_HEADER + f"{ZHANG},张三,低保金,1\n" + GOOD
+    desk.take(PAYMENT, "2022-06更正.csv", whole, day="2023-02-01")
+    assert [row[0] for row in staged(desk, PAYMENT, "person_name")] == ["张三", "陈七", "陈六"]
+
+
+def test_a_workbook_under_another_name_or_with_other_row_numbers_is_refused(desk: Desk) -> None:
+    receipt = desk.take(PAYMENT, "2022-06.csv", PAYMENT_HEADER + BAD + GOOD)
+    renamed = send_back(desk, receipt, {"E4": "3"}, name="2022-06.xlsx")
+    assert "give it its own name again" in renamed.message
+    moved = send_back(desk, receipt, {"A3": "999"})
+    assert "says '999' in the column 退件行号, and no such row was sent back" in moved.message
+    assert len(staged(desk, PAYMENT, "person_name")) == 3
+
+
+def test_a_workbook_of_a_delivery_that_nobody_knows_is_refused(desk: Desk) -> None:
+    receipt = desk.take(PAYMENT, "退件-0123456789abcdef-x.csv", PAYMENT_HEADER + GOOD)
+    assert "mends delivery 0123456789abcdef, and none such was taken" in receipt.message
+
+
+def test_a_file_refused_for_too_many_bad_rows_has_a_workbook_too(desk: Desk) -> None:
+    receipt = desk.take(PAYMENT, "2022-06.csv", PAYMENT_HEADER + BAD)
+    assert (receipt.status, receipt.rows_received, receipt.rows_refused) == ("refused", 3, 2)
+    assert openpyxl.load_workbook(workbook_of(desk, receipt)).sheetnames == ["退回原因"]
+    assert len(desk.letters("civil_affairs")) == 1
+
+
+# ── withdrawn ────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_withdrawn_delivery_gives_way_to_the_one_before(desk: Desk) -> None:
+    first = desk.take(PAYMENT, "2022-06.csv", PAYMENT_HEADER + GOOD, day="2022-07-05")
+    second = desk.take(PAYMENT, "2022-06更正.csv", payments(2), day="2022-07-20")
+    withdrawal = lake.withdraw(desk.lake, second.delivery_id, "报错了", NOW)
+    assert [each.delivery_id for each in lake.effective(desk.receipts(), None)] == [
+        first.delivery_id
+    ]
+    before = lake.effective(desk.receipts(), (NOW - timedelta(days=1)).date())
+    assert [each.delivery_id for each in before] == [second.delivery_id]
+    lake.withdraw(desk.lake, withdrawal.delivery_id, "没有报错", NOW + timedelta(hours=1))
+    assert [e.delivery_id for e in lake.effective(desk.receipts(), None)] == [second.delivery_id]
+
+
+def test_only_a_delivery_that_counts_can_be_withdrawn(desk: Desk) -> None:
+    refused = desk.take(PAYMENT, "2022-06.csv", "")
+    for delivery_id in (refused.delivery_id, "0123456789abcdef"):
+        with pytest.raises(DeliveryError, match=delivery_id):
+            lake.withdraw(desk.lake, delivery_id, "", NOW)
+
+
+# ── of the wrong period, too short, or once more ─────────────────────────────────────────────────
+
+
+def settlements(month: str, count: int) -> str:
+    rows = "".join(
+        f"S{month}{each},{ZHANG},张三,{month}-03,门诊,10,0,0,0,10\n" for each in range(count)
+    )
+    return SETTLEMENT_HEADER + rows
+
+
+def test_a_file_whose_dates_lie_in_another_period_is_refused(desk: Desk) -> None:
+    receipt = desk.take(SETTLEMENT, "2022-06.csv", settlements("2022-05", 3))
+    assert receipt.status == "refused"
+    assert "3 of 3 rows are dated outside 2022-06 by settled_date" in receipt.message
+
+
+def test_a_few_rows_of_another_period_are_only_doubted(desk: Desk) -> None:
+    rows = settlements("2022-06", 5) + f"S9,{ZHANG},张三,2022-05-31,门诊,10,0,0,0,10\n"
+    receipt = desk.take(SETTLEMENT, "2022-06.csv", rows)
+    assert (receipt.rows_accepted, receipt.warned_by_rule) == (6, {"date_lies_in_the_period": 1})
+
+
+def deliver_months(desk: Desk, counts: Iterable[int], year: int = 2021) -> None:
+    for month, count in enumerate(counts, start=1):
+        desk.put(PAYMENT, f"{year}-{month:02d}.csv", payments(count, first=month))
+    receipts = desk.ingest(PAYMENT).receipts
+    assert {receipt.status for receipt in receipts} == {"taken"}
+
+
+def test_half_the_usual_rows_are_not_taken_for_the_whole(desk: Desk) -> None:
+    deliver_months(desk, [400, 404, 398, 401, 405, 399])
+    half = desk.take(PAYMENT, "2021-07.csv", payments(200))
+    assert half.status == "refused"
+    assert "200 good rows where the period before had 399" in half.message
+    assert "rows: 200" in half.message
+
+
+def test_the_limit_is_learnt_from_the_sender(desk: Desk) -> None:
+    """Where numbers go up and down by half every month, half as many say nothing."""
+    deliver_months(desk, [400, 180, 420, 210, 390, 200, 410])
+    assert desk.take(PAYMENT, "2021-08.csv", payments(190)).status == "taken"
+
+
+def test_a_sender_that_states_its_rows_stands_by_them(desk: Desk) -> None:
+    deliver_months(desk, [400, 404, 398, 401, 405, 399])
+    receipt = desk.take(PAYMENT, "2021-07.csv", payments(200), sidecar="rows: 200\n")
+    assert (receipt.status, receipt.doubts) == ("taken", ())
+
+
+def test_twice_the_usual_rows_are_taken_with_a_doubt(desk: Desk) -> None:
+    deliver_months(desk, [400, 404, 398, 401, 405, 399])
+    receipt = desk.take(PAYMENT, "2021-07.csv", payments(800))
+    assert receipt.status == "taken"
+    [doubt] = receipt.doubts
+    assert "800 good rows where the period before had 399" in doubt
+
+
+def test_a_few_rows_do_not_take_the_place_of_a_whole_month(desk: Desk) -> None:
+    desk.take(PAYMENT, "2021-07.csv", payments(400), day="2021-08-05")
+    tiny = desk.take(PAYMENT, "2021-07更正.csv", payments(3), day="2021-08-09")
+    assert "3 good rows where the file that it would replace had 400" in tiny.message
+    assert len(staged(desk, PAYMENT, "person_name")) == 400
+
+
+def test_last_months_file_under_this_months_name_is_refused(desk: Desk) -> None:
+    deliver_months(desk, [400, 420, 390, 415, 385])
+    again = desk.take(PAYMENT, "2021-06.csv", payments(385, first=5))
+    assert (again.status, "byte for byte the file of 2021-05" in again.message) == ("refused", True)
+
+
+def test_a_short_file_may_well_be_unchanged(desk: Desk) -> None:
+    deliver_months(desk, [3, 3, 3, 3, 3])
+    again = desk.take(PAYMENT, "2021-06.csv", payments(3, first=5))
+    assert (again.status, again.doubts) == ("taken", ())
+
+
+def test_an_unchanged_file_of_an_unknown_sender_is_taken_with_a_doubt(desk: Desk) -> None:
+    deliver_months(desk, [300])
+    again = desk.take(PAYMENT, "2021-02.csv", payments(300, first=1))
+    assert (again.status, again.doubts) == ("taken", ("it is byte for byte the file of 2021-01",))
+
+
+@pytest.mark.parametrize(
+    ("history", "count", "is_unusual"),
+    [
+        ([100, 100, 100], 10, False),  # too short a history to learn from
+        ([100, 100, 100, 100], 70, False),  # by chance: sqrt(1/100 + 1/70) = 0.156, ln = 0.357
+        ([100, 100, 100, 100], 60, True),  # sqrt(1/100 + 1/60) * 3 = 0.490 < ln 0.511
+        ([10000, 10000, 10000, 10000], 9500, True),
+        ([10000, 11000, 10000, 11000], 8100, False),  # 3.267 * ln(1.1) = 0.311
+        ([10000, 11000, 10000, 11000], 8000, True),
+        ([0, 0, 0, 0], 5, False),
+    ],
+)
+def test_what_is_unusual_follows_from_the_changes_before(
+    history: list[int], count: int, is_unusual: bool
+) -> None:
+    assert (limits.unusual_count(history, None, count) is not None) == is_unusual
+
+
+# ── deliveries that add up ───────────────────────────────────────────────────────────────────────
+
+
+def test_appended_deliveries_all_count_and_a_key_counts_once(desk: Desk) -> None:
+    appending = in_mode(desk, PAYMENT, "append")
+    appending.take(PAYMENT, "2022-06_1.csv", payments(2), day="2022-06-10")
+    second = appending.take(PAYMENT, "2022-06_2.csv", payments(2, first=1), day="2022-06-20")
+    assert staged(
+        appending, PAYMENT, "person_name, delivery_id = '" + second.delivery_id + "'"
+    ) == [
+        ("人0", False),
+        ("人1", False),
+        ("人2", True),
+    ]
+
+
+def test_of_upserted_deliveries_the_last_word_on_a_key_counts(desk: Desk) -> None:
+    upserting = in_mode(desk, PAYMENT, "upsert")
+    upserting.take(PAYMENT, "2022-06_1.csv", payments(2), day="2022-06-10")
+    later = payments(2, first=1).replace("低保金,5", "低保金,6")
+    upserting.take(PAYMENT, "2022-06_2.csv", later, day="2022-06-20")
+    assert staged(upserting, PAYMENT, "person_name, amount_yuan::int") == [
+        ("人0", 5),
+        ("人1", 6),
+        ("人2", 6),
+    ]
+
+
+# ── what is wrong, row by row ────────────────────────────────────────────────────────────────────
+
+
+def test_every_fault_is_found_again_by_delivery_and_row(desk: Desk) -> None:
+    rows = BAD + GOOD + f"99010119,孙八,低保金,5\n{ZHANG},周九\n"
+    receipt = desk.take(PAYMENT, "2022-06.csv", PAYMENT_HEADER + rows)
+    contracts = desk.project.contracts
+    from minsheng.build import gather_inputs
+
+    with open_warehouse(desk.project.settings, desk.project.settings.builds / "a") as warehouse:
+        for source in desk.project.sources:
+            make_raw(warehouse, desk.project, source)
+            make_staged(warehouse, desk.project, source)
+        inputs = gather_inputs(desk.project)
+        make_quality(warehouse, desk.project, contracts["quality.finding"], inputs)
+        found = warehouse.rows(
+            "select delivery_id, row_number, rule, severity from quality.finding order by all"
+        )
+        results = check(warehouse, desk.project, contracts[f"raw.{PAYMENT}"])
+    assert found == [
+        (receipt.delivery_id, 3, "id_number_has_its_shape", "warning"),
+        (receipt.delivery_id, 3, "id_number_is_not_scientific", "critical"),
+        (receipt.delivery_id, 4, "amount_yuan_is_not_too_small", "critical"),
+        (receipt.delivery_id, 7, "id_number_has_its_shape", "warning"),
+        (receipt.delivery_id, 8, "row_has_as_many_cells_as_the_header", "critical"),
+    ]
+    assert {r.check_name: r.failing_rows for r in results if r.failing_rows} == {
+        "id_number_has_its_shape": 2,
+        "id_number_is_not_scientific": 1,
+        "amount_yuan_is_not_too_small": 1,
+    }
