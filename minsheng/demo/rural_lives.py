@@ -166,18 +166,24 @@ def draw_rural_lives(lives: Lives, seed: int) -> RuralLives:
 
 
 def draw_cases(rng: np.random.Generator, lives: Lives, head: Integers) -> Cases:
-    """Households that fell below the line, failed in business or paid much for an illness."""
+    """Households that fell below the line, failed in business or paid much for an illness.
+
+    Some that enter the roll were monitored in the half-year before, at the margin of poverty.
+    """
     economy, members, events = lives.economy, lives.members, lives.events
     fallen, year = np.nonzero(economy.falls)
     is_shock = events.kind == BUSINESS_FAILURE
     is_shock |= (events.kind == ILLNESS) & (events.amount_fen >= LARGE_COST_FEN)
-    household = np.r_[fallen, events.household[is_shock]]
+    entrant = np.flatnonzero(economy.entry_year > 0)
+    entrant = entrant[rng.random(len(entrant)) < 0.3]
+    household = np.r_[fallen, events.household[is_shock], entrant]
     # A fall is known when the ledger of the year is in, a shock within two months.
     identified = np.r_[
         (year + 1) * 12 + rng.integers(1, 4, len(year)),
         events.month[is_shock] + rng.integers(1, 3, int(is_shock.sum())),
+        economy.entry_year[entrant] * 12 - rng.integers(1, 7, len(entrant)),
     ]
-    trigger = np.r_[np.full(len(fallen), -1), events.kind[is_shock]]
+    trigger = np.r_[np.full(len(fallen), -1), events.kind[is_shock], np.full(len(entrant), -1)]
     is_in = (identified >= FIRST_CASE_MONTH) & (identified < MONTH_COUNT)
     is_in &= rng.random(len(household)) < 0.7
     is_in &= head[household, np.minimum(identified, MONTH_COUNT - 1)] >= 0
@@ -188,7 +194,7 @@ def draw_cases(rng: np.random.Generator, lives: Lives, head: Integers) -> Cases:
 
     year = identified // 12
     has_labour = members.has_labour[household, year]
-    was_listed = (economy.on_roll[household] & (np.arange(YEAR_COUNT) <= year[:, None])).any(axis=1)
+    was_listed = economy.entry_year[household] <= year
     kind = np.where(trigger == ILLNESS, SUDDEN, np.where(was_listed, UNSTABLE, MARGINAL))
     self_paid = self_paid_before(lives, household, identified)
     lacks = np.where(has_labour, RISK_JOB, RISK_LABOUR)
