@@ -1,4 +1,4 @@
-"""What the demo reads from the project as data: areas, code lists and the nine contracts.
+"""What the demo reads from the project as data: areas, code lists and the contracts.
 
 Only files are read here. No code of the project is used, so that a figure the project computes
 from the demo's files can be checked against what the demo drew.
