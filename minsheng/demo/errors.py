@@ -170,7 +170,8 @@ def change(
         return pick(rng, tuple(code_columns(rows, contract))), pick(rng, UNKNOWN_CODES)
     if kind == "required_cell_missing":
         return pick(rng, tuple(required_columns(rows, contract))), None
-    column = "person_name" if "person_name" in rows.frame.columns else "household_number"
+    wanted = ("person_name", "household_number", *rows.frame.columns)
+    column = next(name for name in wanted if name in rows.frame.columns)
     value = rows.frame[column][row]
     return column, f"{value[:1]},{value[1:]}"
 

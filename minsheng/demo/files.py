@@ -20,6 +20,7 @@ from minsheng.demo.plan import (
     CORRECTION_DAYS,
     REPEATED,
     REPETITION_DAYS,
+    SENT_WITH_ROWS,
     PlannedFile,
 )
 from minsheng.demo.reference import Integers
@@ -108,14 +109,20 @@ class Inbox:
         return row_numbers
 
     def close(self) -> list[Delivered]:
-        """Close the workbooks; returns the files with their numbers of rows."""
+        """Close the workbooks and take back lists on which nothing stands.
+
+        Returns the files with their numbers of rows.
+        """
         for workbook, _ in self.sheets.values():
             workbook.close()
-        return [
-            Delivered(file, int(count))
-            for dataset, files in self.plans.items()
-            for file, count in zip(files, self.counts[dataset], strict=True)
-        ]
+        delivered = []
+        for dataset, files in self.plans.items():
+            for file, count in zip(files, self.counts[dataset], strict=True):
+                if count or dataset not in SENT_WITH_ROWS:
+                    delivered.append(Delivered(file, int(count)))
+                else:
+                    (self.folder / file.path).unlink()
+        return delivered
 
 
 def line_end(file: PlannedFile) -> str:

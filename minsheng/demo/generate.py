@@ -19,7 +19,8 @@ from minsheng.demo.lives import Lives, draw_chunks
 from minsheng.demo.people import HOUSEHOLDS_OF_A_CHUNK
 from minsheng.demo.plan import plan_files
 from minsheng.demo.reference import YEARS, Reference, read_reference
-from minsheng.demo.rows import Writer
+from minsheng.demo.rows import DatasetRows, Writer
+from minsheng.demo.rural_rows import RuralWriter
 from minsheng.demo.truth import Truth
 
 
@@ -124,13 +125,29 @@ def write_rows(
     # Errors have their own random numbers: another rate changes no life and no wording.
     rng = np.random.default_rng([seed, lives.chunk, 2])
     for rows in Writer(lives, reference, seed).datasets():
-        contract = reference.contracts[rows.dataset]
-        spoiled = spoil(rows, contract, dirty_rate, rng)
-        row_numbers = files.append(spoiled.rows)
-        facts.write_records(lives, spoiled, files.plans[rows.dataset], row_numbers)
-        by_kind = np.bincount(spoiled.error + 1, minlength=len(KIND_NAMES) + 1)[1:]
-        errors.update(dict(zip(KIND_NAMES, by_kind.tolist(), strict=True)))
+        errors += write_dataset(lives, rows, reference, files, facts, dirty_rate, rng)
+    rng = np.random.default_rng([seed, lives.chunk, 35])
+    for rural in RuralWriter(lives, reference, seed).rural_datasets():
+        facts.write_facts(lives, rural, files.plans[rural.rows.dataset])
+        errors += write_dataset(lives, rural.rows, reference, files, facts, dirty_rate, rng)
     return errors
+
+
+def write_dataset(
+    lives: Lives,
+    rows: DatasetRows,
+    reference: Reference,
+    files: Inbox,
+    facts: Truth,
+    dirty_rate: float,
+    rng: np.random.Generator,
+) -> Counter[str]:
+    """Write one dataset's rows with their errors and records; returns the errors by kind."""
+    spoiled = spoil(rows, reference.contracts[rows.dataset], dirty_rate, rng)
+    row_numbers = files.append(spoiled.rows)
+    facts.write_records(lives, spoiled, files.plans[rows.dataset], row_numbers)
+    by_kind = np.bincount(spoiled.error + 1, minlength=len(KIND_NAMES) + 1)[1:]
+    return Counter(dict(zip(KIND_NAMES, by_kind.tolist(), strict=True)))
 
 
 def write_summary(

@@ -16,6 +16,7 @@ from minsheng.demo.reference import (
     Contract,
     Reference,
 )
+from minsheng.demo.rural_rows import RURAL_PERIODS
 
 CHINA = timezone(timedelta(hours=8))
 SENDING_DATASETS = (
@@ -34,10 +35,21 @@ ENCODINGS = {
     "insurance_enrolment": "utf-8",
     "medical_settlement": "utf-8",
     "disability_certificate": "utf-8",
+    **dict.fromkeys(RURAL_PERIODS, "utf-8-sig"),
+    "vital_event": "gb18030",
+    "accident": "gb18030",
 }
 NAMES = {"household_roll": "低收入农户名册_{period}", "insurance_enrolment": "参保_{period}"}
 # The ledger's weight is 1 in a register, which is what an absent column means.
-UNWRITTEN_COLUMNS = frozenset({"weight"})
+UNWRITTEN_COLUMNS = {
+    "household_income": frozenset({"weight"}),
+    "village_collective_income": frozenset({"area_name"}),
+    "village_condition": frozenset({"area_name"}),
+    "area_report": frozenset({"month", "document"}),
+    "task_attestation": frozenset({"month", "remark"}),
+}
+# Nobody sends a list on which nothing stands.
+SENT_WITH_ROWS = frozenset(RURAL_PERIODS)
 
 MAXIMUM_SHEET_ROWS = 200_000
 # Bound on the certificates in the largest county's last register, a household of the run.
@@ -133,6 +145,8 @@ def plan_file(
 
 def periods_of(contract: Contract) -> tuple[str, ...]:
     """Periods that a dataset is delivered for."""
+    if contract.dataset in RURAL_PERIODS:
+        return RURAL_PERIODS[contract.dataset]
     if contract.period_type == "year":
         return tuple(str(year) for year in YEARS)
     months = SNAPSHOT_MONTHS if contract.dataset == "assistance_roll" else range(MONTH_COUNT)
@@ -141,7 +155,8 @@ def periods_of(contract: Contract) -> tuple[str, ...]:
 
 def written_columns(contract: Contract) -> tuple[str, ...]:
     """Columns that stand in the files, in the order of the contract."""
-    return tuple(name for name in contract.columns if name not in UNWRITTEN_COLUMNS)
+    unwritten = UNWRITTEN_COLUMNS.get(contract.dataset, frozenset())
+    return tuple(name for name in contract.columns if name not in unwritten)
 
 
 def headers(contract: Contract, period: str, sender: str | None) -> tuple[str, ...]:

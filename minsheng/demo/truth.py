@@ -18,6 +18,7 @@ from minsheng.demo.households import NEVER
 from minsheng.demo.lives import Lives
 from minsheng.demo.plan import PlannedFile
 from minsheng.demo.reference import FIRST_YEAR, YEAR_COUNT, Areas, Flags, Integers
+from minsheng.demo.rural_rows import RuralRows
 from minsheng.demo.text import first_day_of_month
 
 Table = dict[str, pa.Array]
@@ -76,6 +77,17 @@ SCHEMAS = {
         }
     ),
     "fall": pa.schema({"household_number": pa.string(), "year": pa.int64()}),
+    "fact": pa.schema(
+        {
+            "dataset": pa.dictionary(pa.int32(), pa.string()),
+            "period": pa.dictionary(pa.int32(), pa.string()),
+            "household_number": pa.string(),
+            "person_key": pa.int64(),
+            "area_code": pa.string(),
+            "kind": pa.string(),
+            "amount_fen": pa.int64(),
+        }
+    ),
     "delivery": pa.schema(
         {
             "department": pa.string(),
@@ -205,6 +217,23 @@ class Truth:
                 ),
                 "error_kind": coded(list(KIND_NAMES), spoiled.error, spoiled.error == NO_ERROR),
                 "is_refused": pa.array(is_refused[spoiled.error]),
+            },
+        )
+
+    def write_facts(self, lives: Lives, rural: RuralRows, files: tuple[PlannedFile, ...]) -> None:
+        """What each row of a rural dataset would say without any error."""
+        rows = rural.rows
+        place = file_columns(files, rows.file)
+        self.write(
+            "fact",
+            {
+                "dataset": place["dataset"],
+                "period": place["period"],
+                "household_number": gathered(lives.household_number, rows.household),
+                "person_key": keys(lives.people.key, rows.person),
+                "area_code": texts(rural.area),
+                "kind": texts(rural.kind),
+                "amount_fen": pa.array(rural.amount_fen, mask=rural.amount_fen < 0),
             },
         )
 

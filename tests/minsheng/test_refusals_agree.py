@@ -117,12 +117,19 @@ def desk_with_faults(desk: Desk) -> tuple[Receipt, ...]:
 
 
 SPOILED = {
+    "agriculture__assistance_measure",
+    "agriculture__cadre_visit",
     "agriculture__household_income",
     "agriculture__household_roll",
+    "agriculture__project_asset",
+    "agriculture__village_collective_income",
+    "agriculture__village_condition",
     "civil_affairs__assistance_roll",
     "civil_affairs__relief_payment",
     "disability_federation__disability_certificate",
     "education__student_enrolment",
+    "emergency__disaster_event",
+    "finance__fund_allocation",
     "health__insurance_enrolment",
     "health__medical_settlement",
 }
