@@ -108,14 +108,17 @@ class Inbox:
         return row_numbers
 
     def close(self) -> list[Delivered]:
-        """Close the workbooks; returns the files with their numbers of rows."""
+        """Close the workbooks; returns the files that are sent with their numbers of rows."""
         for workbook, _ in self.sheets.values():
             workbook.close()
-        return [
-            Delivered(file, int(count))
-            for dataset, files in self.plans.items()
-            for file, count in zip(files, self.counts[dataset], strict=True)
-        ]
+        delivered = []
+        for dataset, files in self.plans.items():
+            for file, count in zip(files, self.counts[dataset], strict=True):
+                if count or not file.is_left_out_if_empty:
+                    delivered.append(Delivered(file, int(count)))
+                else:
+                    (self.folder / file.path).unlink()
+        return delivered
 
 
 def line_end(file: PlannedFile) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -19,7 +19,9 @@ from minsheng.demo.lives import Lives, draw_chunks
 from minsheng.demo.people import HOUSEHOLDS_OF_A_CHUNK
 from minsheng.demo.plan import plan_files
 from minsheng.demo.reference import YEARS, Reference, read_reference
-from minsheng.demo.rows import Writer
+from minsheng.demo.rows import DatasetRows, Writer
+from minsheng.demo.social_lives import draw_facts
+from minsheng.demo.social_rows import SocialWriter
 from minsheng.demo.truth import Truth
 
 
@@ -77,7 +79,18 @@ def generate(
     with Truth(truth) as facts:
         for lives in draw_chunks(reference.areas, households, seed):
             facts.write_lives(lives, reference.areas)
-            errors += write_rows(lives, reference, files, facts, seed, dirty_rate)
+            social = draw_facts(lives, seed)
+            facts.write_facts(lives, social)
+            writers = (
+                (2, Writer(lives, reference, seed)),
+                (12, SocialWriter(lives, social, reference, seed)),
+            )
+            for stream, writer in writers:
+                # Errors have their own random numbers: another rate changes no life and no wording.
+                rng = np.random.default_rng([seed, lives.chunk, stream])
+                errors += write_rows(
+                    lives, reference, files, facts, writer.datasets(), dirty_rate, rng
+                )
             member_count = len(lives.members.household)
             counts["households"] += len(lives.village)
             counts["members"] += member_count
@@ -116,14 +129,13 @@ def write_rows(
     reference: Reference,
     files: Inbox,
     facts: Truth,
-    seed: int,
+    datasets: Iterator[DatasetRows],
     dirty_rate: float,
+    rng: np.random.Generator,
 ) -> Counter[str]:
     """Write a chunk's rows with their errors and records; returns the errors by kind."""
     errors: Counter[str] = Counter()
-    # Errors have their own random numbers: another rate changes no life and no wording.
-    rng = np.random.default_rng([seed, lives.chunk, 2])
-    for rows in Writer(lives, reference, seed).datasets():
+    for rows in datasets:
         contract = reference.contracts[rows.dataset]
         spoiled = spoil(rows, contract, dirty_rate, rng)
         row_numbers = files.append(spoiled.rows)

@@ -18,6 +18,7 @@ from minsheng.demo.households import NEVER
 from minsheng.demo.lives import Lives
 from minsheng.demo.plan import PlannedFile
 from minsheng.demo.reference import FIRST_YEAR, YEAR_COUNT, Areas, Flags, Integers
+from minsheng.demo.social_lives import Facts
 from minsheng.demo.text import first_day_of_month
 
 Table = dict[str, pa.Array]
@@ -72,6 +73,16 @@ SCHEMAS = {
             "person_key": pa.int64(),
             "kind": pa.string(),
             "month": pa.date32(),
+            "amount_fen": pa.int64(),
+        }
+    ),
+    "fact": pa.schema(
+        {
+            "dataset": pa.string(),
+            "person_key": pa.int64(),
+            "kind": pa.string(),
+            "started_on": pa.date32(),
+            "ended_on": pa.date32(),
             "amount_fen": pa.int64(),
         }
     ),
@@ -183,6 +194,21 @@ class Truth:
                 "year": pa.array(year + FIRST_YEAR),
             },
         )
+
+    def write_facts(self, lives: Lives, facts: dict[str, Facts]) -> None:
+        """The facts that a chunk's rows tell, once each however often they are told."""
+        for dataset, part in facts.items():
+            self.write(
+                "fact",
+                {
+                    "dataset": pa.array([dataset] * len(part.kind)),
+                    "person_key": keys(lives.people.key, part.person),
+                    "kind": gathered(pl.Series(part.kinds), part.kind),
+                    "started_on": dates(part.start, part.start == NEVER),
+                    "ended_on": dates(part.end, part.end == NEVER),
+                    "amount_fen": pa.array(part.amount_fen, mask=part.amount_fen < 0),
+                },
+            )
 
     def write_records(
         self,
