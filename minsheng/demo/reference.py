@@ -132,7 +132,7 @@ def read_areas(path: Path) -> Areas:
 
 def read_code_texts(path: Path) -> CodeTexts:
     """Read label and first synonym of every code; a code without a synonym repeats its label."""
-    lists = yaml.safe_load(path.read_text(encoding="utf-8"))
+    lists = yaml.load(path.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)
     labels = {
         name: {str(code["code"]): str(code["label_zh"]) for code in codes}
         for name, codes in lists.items()
@@ -153,7 +153,7 @@ def read_contracts(folder: Path) -> dict[str, Contract]:
     """Read every contract in `folder`, keyed by its dataset."""
     contracts = {}
     for path in sorted(folder.glob("*.yaml")):
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = yaml.load(path.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)
         delivery = content["delivery"]
         contract = Contract(
             department=str(delivery["department"]),
