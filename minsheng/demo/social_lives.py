@@ -63,7 +63,7 @@ RELIEF_REASONS = ("illness", "accident", "disaster", "schooling", "living", "oth
 STANDARD_KINDS = ("dibao", "tekun")
 TEKUN_RATIO = 1.3
 CARE_KINDS = ("left_behind_child", "unsupported_child", "lone_elder", "disabled_elder")
-UNSUPPORTED, LONE_ELDER, DISABLED_ELDER = 1, 2, 3
+LEFT_BEHIND, UNSUPPORTED, LONE_ELDER, DISABLED_ELDER = range(len(CARE_KINDS))
 UNSUPPORTED_FEN = 150_000
 AIDS = ("yulu", "grant", "tuition_waiver", "boarding", "living", "preschool", "loan")
 YULU, GRANT, TUITION, BOARDING, LIVING, PRESCHOOL_AID, LOAN = range(len(AIDS))
@@ -254,7 +254,7 @@ def draw_care(rng: np.random.Generator, lives: Lives) -> Facts:
     disabled &= ((grade > 0) & (grade <= 2))[:, None]
     parts = []
     for kind, holds in (
-        (0, child & ~unsupported[:, None]),
+        (LEFT_BEHIND, child & ~unsupported[:, None]),
         (UNSUPPORTED, child & unsupported[:, None]),
         (LONE_ELDER, alone),
         (DISABLED_ELDER, disabled),

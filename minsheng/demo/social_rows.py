@@ -8,7 +8,6 @@ import numpy as np
 import polars as pl
 
 from minsheng.demo.benefits import SNAPSHOT_MONTHS
-from minsheng.demo.economy import ASSISTANCE
 from minsheng.demo.enrolment import INSURANCES, INSURED_STATES, JUNIOR, PRIMARY, STAGES
 from minsheng.demo.health import DISABILITY_TYPES, DISEASES
 from minsheng.demo.households import LABOUR_CODES, NEVER
@@ -142,7 +141,7 @@ class SocialWriter(Writer):
         everyone = np.zeros_like(year)
         columns = {
             "area_code": self.areas.county_codes.gather(facts.more["county"]),
-            "assistance_code": self.code("assistance", ASSISTANCE, facts.kind * 2),
+            "assistance_code": self.code("assistance", facts.kinds, facts.kind),
             "residence_code": self.code("residence", ("all",), everyone),
             "effective_from": day_texts(facts.start),
             "effective_to": day_texts(facts.end),
