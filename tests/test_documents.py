@@ -63,28 +63,28 @@ def test_the_commands_of_the_readme_run(tmp_path: Path) -> None:
     assert "依据" in printed[".venv/bin/python examples/first_look.py"]
 
 
-def test_a_tenth_source_is_added_as_contributing_says(tmp_path: Path) -> None:
+def test_another_source_is_added_as_contributing_says(tmp_path: Path) -> None:
     columns, contract = YAML_BLOCK.findall(
         (PROJECT_ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
     )[:2]
     expectations = tmp_path / "place" / "expectations"
     (expectations / "staged").mkdir(parents=True)
     (expectations / "columns.yaml").write_text(columns, encoding="utf-8")
-    path = expectations / "staged" / "education__student_aid.yaml"
+    path = expectations / "staged" / "education__school_meal.yaml"
     path.write_text(contract, encoding="utf-8")
     demo = PROJECT_ROOT / "deployments" / "demo" / "settings.yaml"
     (tmp_path / "place" / "settings.yaml").write_text(demo.read_text(encoding="utf-8"))
-    inbox = tmp_path / "home" / "inbox" / "education" / "student_aid"
+    inbox = tmp_path / "home" / "inbox" / "education" / "school_meal"
     inbox.mkdir(parents=True)
     (inbox / "2022-06.csv").write_text(
-        "学生姓名,身份证号,资助金额\n甲乙,330399201001010018,500\n丙丁,330399201101010025,-1\n"
+        "学生姓名,身份证号,补助金额\n甲乙,330399201001010018,500\n丙丁,330399201101010025,-1\n"
         "戊己,330399201201010031,250.50\n",
         encoding="utf-8",
     )
     home = tmp_path / "home"
     place = {"MINSHENG_DEPLOYMENT": str(tmp_path / "place")}
     run([str(BIN / "minsheng"), "refresh"], home, **place)
-    assert "education/student_aid" in run([str(BIN / "minsheng"), "status"], home, **place)
+    assert "education/school_meal" in run([str(BIN / "minsheng"), "status"], home, **place)
     with duckdb.connect(
         str(home / "published" / "current" / "minsheng.duckdb"), read_only=True
     ) as connection:
@@ -93,15 +93,15 @@ def test_a_tenth_source_is_added_as_contributing_says(tmp_path: Path) -> None:
         ).fetchall()
         [(linked,)] = connection.execute(
             "select sum(record_count) from linked.link_coverage "
-            "where source = 'education__student_aid'"
+            "where source = 'education__school_meal'"
         ).fetchall()
         failed = connection.execute(
             "select check_name, failing_rows from quality.check_result "
-            "where table_name = 'raw.education__student_aid' and not passed order by all"
+            "where table_name = 'raw.education__school_meal' and not passed order by all"
         ).fetchall()
     assert delivery == (3, 2, 1)
     assert linked == 2
-    assert failed == [("aid_is_whole_yuan", 1), ("aid_yuan_is_not_too_small", 1)]
+    assert failed == [("meal_is_whole_yuan", 1), ("meal_yuan_is_not_too_small", 1)]
     assert list((home / "rejects" / "education").glob("*.xlsx"))
 
 

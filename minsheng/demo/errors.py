@@ -58,6 +58,11 @@ AMOUNTS_OF_DATASET = {
     "assistance_roll": ("monthly_yuan",),
     "relief_payment": ("amount_yuan",),
     "medical_settlement": ("self_paid_yuan",),
+    "temporary_relief": ("amount_yuan",),
+    "student_aid": ("aid_yuan",),
+    "disability_subsidy": ("amount_yuan",),
+    "public_post": ("monthly_wage_yuan",),
+    "pension_enrolment": ("premium_yuan",),
 }
 
 
@@ -113,8 +118,8 @@ def weight_in(kind: ErrorKind, rows: DatasetRows, contract: Contract) -> float:
     elif name == "code_unknown":
         is_possible = bool(code_columns(rows, contract))
     elif name == "cell_too_many":
-        # A sheet has no separator that could slip in.
-        is_possible = rows.dataset != "disability_certificate"
+        # A sheet has no separator that could slip in, a standard nothing that one could slip into.
+        is_possible = rows.dataset not in ("disability_certificate", "dibao_standard")
     else:
         is_possible = True
     return kind.weight if is_possible else 0.0

@@ -20,7 +20,6 @@ from minsheng.demo.plan import (
     CORRECTION_DAYS,
     REPEATED,
     REPETITION_DAYS,
-    SENT_WITH_ROWS,
     PlannedFile,
 )
 from minsheng.demo.reference import Integers
@@ -118,7 +117,7 @@ class Inbox:
         delivered = []
         for dataset, files in self.plans.items():
             for file, count in zip(files, self.counts[dataset], strict=True):
-                if count or dataset not in SENT_WITH_ROWS:
+                if count or not file.is_left_out_if_empty:
                     delivered.append(Delivered(file, int(count)))
                 else:
                     (self.folder / file.path).unlink()

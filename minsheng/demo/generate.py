@@ -21,6 +21,8 @@ from minsheng.demo.plan import plan_files
 from minsheng.demo.reference import YEARS, Reference, read_reference
 from minsheng.demo.rows import DatasetRows, Writer
 from minsheng.demo.rural_rows import RuralWriter
+from minsheng.demo.social_lives import draw_facts
+from minsheng.demo.social_rows import SocialWriter
 from minsheng.demo.truth import Truth
 
 
@@ -78,7 +80,21 @@ def generate(
     with Truth(truth) as facts:
         for lives in draw_chunks(reference.areas, households, seed):
             facts.write_lives(lives, reference.areas)
-            errors += write_rows(lives, reference, files, facts, seed, dirty_rate)
+            social = draw_facts(lives, seed)
+            facts.write_facts(lives, social)
+            writers = (
+                (2, Writer(lives, reference, seed)),
+                (12, SocialWriter(lives, social, reference, seed)),
+            )
+            for stream, writer in writers:
+                # Errors have their own random numbers: another rate changes no life and no wording.
+                rng = np.random.default_rng([seed, lives.chunk, stream])
+                for rows in writer.datasets():
+                    errors += write_rows(lives, rows, reference, files, facts, dirty_rate, rng)
+            rng = np.random.default_rng([seed, lives.chunk, 35])
+            for rural in RuralWriter(lives, reference, seed).rural_datasets():
+                facts.write_statements(lives, rural, files.plans[rural.rows.dataset])
+                errors += write_rows(lives, rural.rows, reference, files, facts, dirty_rate, rng)
             member_count = len(lives.members.household)
             counts["households"] += len(lives.village)
             counts["members"] += member_count
@@ -113,27 +129,6 @@ def generate(
 
 
 def write_rows(
-    lives: Lives,
-    reference: Reference,
-    files: Inbox,
-    facts: Truth,
-    seed: int,
-    dirty_rate: float,
-) -> Counter[str]:
-    """Write a chunk's rows with their errors and records; returns the errors by kind."""
-    errors: Counter[str] = Counter()
-    # Errors have their own random numbers: another rate changes no life and no wording.
-    rng = np.random.default_rng([seed, lives.chunk, 2])
-    for rows in Writer(lives, reference, seed).datasets():
-        errors += write_dataset(lives, rows, reference, files, facts, dirty_rate, rng)
-    rng = np.random.default_rng([seed, lives.chunk, 35])
-    for rural in RuralWriter(lives, reference, seed).rural_datasets():
-        facts.write_facts(lives, rural, files.plans[rural.rows.dataset])
-        errors += write_dataset(lives, rural.rows, reference, files, facts, dirty_rate, rng)
-    return errors
-
-
-def write_dataset(
     lives: Lives,
     rows: DatasetRows,
     reference: Reference,

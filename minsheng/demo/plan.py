@@ -17,6 +17,7 @@ from minsheng.demo.reference import (
     Reference,
 )
 from minsheng.demo.rural_rows import RURAL_PERIODS
+from minsheng.demo.social_lives import FIRST_MONTHS, HALF_YEARLY
 
 CHINA = timezone(timedelta(hours=8))
 SENDING_DATASETS = (
@@ -38,6 +39,20 @@ ENCODINGS = {
     **dict.fromkeys(RURAL_PERIODS, "utf-8-sig"),
     "vital_event": "gb18030",
     "accident": "gb18030",
+    "temporary_relief": "gb18030",
+    "dibao_standard": "gb18030",
+    "care_register": "gb18030",
+    "student_aid": "utf-8-sig",
+    "dropout_case": "utf-8-sig",
+    "serious_illness": "utf-8",
+    "family_doctor": "utf-8",
+    "disability_subsidy": "utf-8",
+    "house_safety": "utf-8-sig",
+    "relocation": "utf-8-sig",
+    "employment_month": "utf-8",
+    "training": "utf-8",
+    "public_post": "utf-8",
+    "pension_enrolment": "utf-8",
 }
 NAMES = {"household_roll": "低收入农户名册_{period}", "insurance_enrolment": "参保_{period}"}
 # The ledger's weight is 1 in a register, which is what an absent column means.
@@ -48,9 +63,6 @@ UNWRITTEN_COLUMNS = {
     "area_report": frozenset({"month", "document"}),
     "task_attestation": frozenset({"month", "remark"}),
 }
-# Nobody sends a list on which nothing stands.
-SENT_WITH_ROWS = frozenset(RURAL_PERIODS)
-
 MAXIMUM_SHEET_ROWS = 200_000
 # Bound on the certificates in the largest county's last register, a household of the run.
 CERTIFICATES_PER_HOUSEHOLD = 0.20
@@ -69,7 +81,8 @@ CORRECTION_DAYS, REPETITION_DAYS = 18, 6
 class PlannedFile:
     """A file of the inbox. `path` is relative to the inbox; `encoding` is empty for a sheet.
 
-    `title_rows` stand above the header row. `status` is effective, superseded or repeated.
+    `title_rows` stand above the header row. Who has no event to report sends no file. `status` is
+    effective, superseded or repeated.
     """
 
     department: str
@@ -83,6 +96,7 @@ class PlannedFile:
     columns: tuple[str, ...]
     delivered_at: datetime
     has_sidecar: bool
+    is_left_out_if_empty: bool = False
     status: str = "effective"
 
     @property
@@ -140,6 +154,7 @@ def plan_file(
             ("household_income", "2018"),
             ("relief_payment", "2022-12"),
         ),
+        is_left_out_if_empty=contract.mode != "snapshot" or contract.dataset in RURAL_PERIODS,
     )  # fmt: skip
 
 
@@ -147,9 +162,11 @@ def periods_of(contract: Contract) -> tuple[str, ...]:
     """Periods that a dataset is delivered for."""
     if contract.dataset in RURAL_PERIODS:
         return RURAL_PERIODS[contract.dataset]
+    first = FIRST_MONTHS.get(contract.dataset, 0)
     if contract.period_type == "year":
-        return tuple(str(year) for year in YEARS)
-    months = SNAPSHOT_MONTHS if contract.dataset == "assistance_roll" else range(MONTH_COUNT)
+        return tuple(str(year) for year in YEARS[first // 12 :])
+    is_half_yearly = contract.dataset in HALF_YEARLY | {"assistance_roll"}
+    months = SNAPSHOT_MONTHS if is_half_yearly else range(first, MONTH_COUNT)
     return tuple(f"{FIRST_YEAR + month // 12}-{month % 12 + 1:02d}" for month in months)
 
 

@@ -1,4 +1,4 @@
-"""What the demo reads from the project as data: areas, code lists and the contracts.
+"""What the demo reads from the project as data: areas, code lists and contracts.
 
 Only files are read here. No code of the project is used, so that a figure the project computes
 from the demo's files can be checked against what the demo drew.
@@ -49,6 +49,7 @@ class Contract:
     dataset: str
     period_type: str
     usual_lag_days: int
+    mode: str
     columns: dict[str, Column]
 
 
@@ -159,6 +160,7 @@ def read_contracts(folder: Path) -> dict[str, Contract]:
             dataset=str(delivery["dataset"]),
             period_type=str(delivery["period"]),
             usual_lag_days=int(delivery["usual_lag_days"]),
+            mode=str(delivery.get("mode", "snapshot")),
             columns={
                 name: Column(
                     name=name,

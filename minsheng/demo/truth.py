@@ -19,6 +19,7 @@ from minsheng.demo.lives import Lives
 from minsheng.demo.plan import PlannedFile
 from minsheng.demo.reference import FIRST_YEAR, YEAR_COUNT, Areas, Flags, Integers
 from minsheng.demo.rural_rows import RuralRows
+from minsheng.demo.social_lives import Facts
 from minsheng.demo.text import first_day_of_month
 
 Table = dict[str, pa.Array]
@@ -76,8 +77,18 @@ SCHEMAS = {
             "amount_fen": pa.int64(),
         }
     ),
-    "fall": pa.schema({"household_number": pa.string(), "year": pa.int64()}),
     "fact": pa.schema(
+        {
+            "dataset": pa.string(),
+            "person_key": pa.int64(),
+            "kind": pa.string(),
+            "started_on": pa.date32(),
+            "ended_on": pa.date32(),
+            "amount_fen": pa.int64(),
+        }
+    ),
+    "fall": pa.schema({"household_number": pa.string(), "year": pa.int64()}),
+    "statement": pa.schema(
         {
             "dataset": pa.dictionary(pa.int32(), pa.string()),
             "period": pa.dictionary(pa.int32(), pa.string()),
@@ -196,6 +207,21 @@ class Truth:
             },
         )
 
+    def write_facts(self, lives: Lives, facts: dict[str, Facts]) -> None:
+        """The facts that a chunk's rows tell, once each however often they are told."""
+        for dataset, part in facts.items():
+            self.write(
+                "fact",
+                {
+                    "dataset": pa.array([dataset] * len(part.kind)),
+                    "person_key": keys(lives.people.key, part.person),
+                    "kind": gathered(pl.Series(part.kinds), part.kind),
+                    "started_on": dates(part.start, part.start == NEVER),
+                    "ended_on": dates(part.end, part.end == NEVER),
+                    "amount_fen": pa.array(part.amount_fen, mask=part.amount_fen < 0),
+                },
+            )
+
     def write_records(
         self,
         lives: Lives,
@@ -220,12 +246,14 @@ class Truth:
             },
         )
 
-    def write_facts(self, lives: Lives, rural: RuralRows, files: tuple[PlannedFile, ...]) -> None:
+    def write_statements(
+        self, lives: Lives, rural: RuralRows, files: tuple[PlannedFile, ...]
+    ) -> None:
         """What each row of a rural dataset would say without any error."""
         rows = rural.rows
         place = file_columns(files, rows.file)
         self.write(
-            "fact",
+            "statement",
             {
                 "dataset": place["dataset"],
                 "period": place["period"],

@@ -99,7 +99,7 @@ def test_every_critical_rule_of_a_source_says_why_in_chinese(
 def test_a_column_nobody_described_is_an_error(tmp_path: Path) -> None:
     settings = deployment(
         tmp_path,
-        staged__in__education__student_aid="description_zh: 测\ndescription_en: x\n"
+        staged__in__education__school_meal="description_zh: 测\ndescription_en: x\n"
         "grain: one row\nkey: [nobody]\ncolumns:\n  nobody: {}\n",
     )
     with pytest.raises(ContractError, match=r"'nobody' is not in expectations/columns\.yaml"):

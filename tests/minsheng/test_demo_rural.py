@@ -113,7 +113,7 @@ def test_rows_and_money_are_those_of_the_truth(demo: Demo, table: str) -> None:
     dataset = table.split("__")[1]
     drawn = demo.rows(
         f"select period, kind, count(*), (sum(amount_fen) / 100)::decimal(18, 2) "
-        f"from {demo.truth('fact')} where dataset = '{dataset}' group by all order by all"
+        f"from {demo.truth('statement')} where dataset = '{dataset}' group by all order by all"
     )
     assert written == drawn
     assert drawn
@@ -300,7 +300,7 @@ def test_areas_do_not_depend_on_the_number_of_households(demo: Demo, tmp_path: P
         assert (tmp_path / folder).is_dir()
     facts = pl.col("dataset").is_in(list(AREA_PERIODS))
     few, many = (
-        pl.read_parquet(home / "truth" / "fact.parquet").filter(facts)
+        pl.read_parquet(home / "truth" / "statement.parquet").filter(facts)
         for home in (tmp_path, demo.home)
     )
     assert few.equals(many)
