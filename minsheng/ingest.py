@@ -159,7 +159,7 @@ def ingest_dataset(
         return Ingested(tuple(receipts), tuple(repeated), tuple(left))
 
     with (
-        _database(settings) as database,
+        scratch_database(settings) as database,
         ThreadPoolExecutor(max_workers=os.cpu_count()) as pool,
     ):
         parts = list(pool.map(take_all, waiting.values()))
@@ -178,7 +178,7 @@ def ensure_typed(
     version = typed_version(source, codes)
     if receipt.contract_hash == version and typed_path(folder, version).is_file():
         return receipt
-    with _database(settings) as connection:
+    with scratch_database(settings) as connection:
         judged = _judge(connection, folder, source, codes, receipt, receipt.headers)
     rejects.write(settings.rejects, folder, source, judged)
     lake.write_receipt(folder, judged)
@@ -203,7 +203,7 @@ def typed_path(folder: Path, version: str) -> Path:
     return folder / "typed" / f"{version}.parquet"
 
 
-def _database(settings: Settings) -> duckdb.DuckDBPyConnection:
+def scratch_database(settings: Settings) -> duckdb.DuckDBPyConnection:
     """A database in memory; what does not fit there is nobody else's to read."""
     spill = settings.home / "tmp"
     spill.mkdir(parents=True, exist_ok=True, mode=RESTRICTED_FOLDER_MODE)
@@ -377,7 +377,12 @@ def _take(
                 connection, folder, original, arrival, source, sources, codes, receipt
             )
         except (UnreadableFile, DeliveryError) as fault:
-            receipt = replace(receipt, status="refused", message=f"{arrival.path.name}: {fault}")
+            receipt = replace(
+                receipt,
+                status="refused",
+                message=f"{arrival.path.name}: {fault}",
+                contract_hash=typed_version(source, codes),
+            )
         # before the delivery stands: after it the file counts as taken and nobody would write them
         rejects.write(settings.rejects, folder, source, receipt)
         lake.write_receipt(folder, receipt)
@@ -492,8 +497,9 @@ def _read_and_judge(
 def _missing_message(
     missing: Sequence[str], reading: Reading, source: Contract, sources: Sequence[Contract]
 ) -> str:
+    header = f"row {reading.header_row} is taken as the header and" if reading.header_row else "it"
     text = (
-        f"row {reading.header_row} is taken as the header and has no column for "
+        f"{header} has no column for "
         f"{'; '.join(missing)}; add it or name it in expectations/staged/{source.table}.yaml"
     )
     others = [
