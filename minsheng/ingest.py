@@ -168,6 +168,7 @@ def _prepare(desk: _Desk, arrival: Incoming, now: datetime) -> _Prepared:
         delivered_at=arrival.delivered_at.isoformat(),
         ingested_at=now.isoformat(),
         status="taken",
+        contract_hash=judging.typed_version(desk.source, desk.codes),
         mode=desk.delivery.mode,
         corrects=arrival.corrects,
     )
@@ -386,8 +387,9 @@ def _compared(arrival: Incoming, receipt: Receipt, known: Sequence[Receipt]) -> 
 def _missing_message(
     missing: Sequence[str], reading: Reading, source: Contract, sources: Sequence[Contract]
 ) -> str:
+    header = f"row {reading.header_row} is taken as the header and" if reading.header_row else "it"
     text = (
-        f"row {reading.header_row} is taken as the header and has no column for "
+        f"{header} has no column for "
         f"{'; '.join(missing)}; add it or name it in expectations/staged/{source.table}.yaml"
     )
     others = [

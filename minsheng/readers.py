@@ -1,7 +1,7 @@
 """From a delivered file to rows of text: encodings, workbooks, header rows.
 
 What stands in the file is kept as it stands; nothing is typed here. Rows are numbered as a
-spreadsheet shows them, title and header rows counted.
+spreadsheet shows them, title and header rows counted; those of a Parquet file from 1.
 """
 
 import codecs
@@ -20,13 +20,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from zipfile import BadZipFile, ZipFile
 
+import duckdb
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
-from minsheng.parsing import header_key
+from minsheng.parsing import header_key, literal, quoted
 
 if TYPE_CHECKING:
     from python_calamine import CalamineWorkbook
@@ -46,7 +47,8 @@ SHEET_STEP = 10_000_000
 WORKBOOK_SUFFIXES = (".xlsx", ".xlsm", ".xls")
 TEXT_SUFFIXES = (".csv", ".txt", ".tsv")
 PAGE_SUFFIXES = (".htm", ".html")
-READ_SUFFIXES = TEXT_SUFFIXES + WORKBOOK_SUFFIXES + PAGE_SUFFIXES
+PARQUET_SUFFIX = ".parquet"
+READ_SUFFIXES = (*TEXT_SUFFIXES, *WORKBOOK_SUFFIXES, *PAGE_SUFFIXES, PARQUET_SUFFIX)
 ARCHIVE_SUFFIX = ".zip"
 MOST_UNPACKED_BYTES = 4 << 30
 
@@ -103,6 +105,8 @@ def read_rows(path: Path, score: Score, destination: Path) -> Reading:
         return _read_workbook(path, score, destination)
     if suffix in TEXT_SUFFIXES:
         return _read_text(path, score, destination)
+    if suffix == PARQUET_SUFFIX:
+        return _read_parquet(path, destination)
     raise UnreadableFile(
         f"files ending in {suffix or 'nothing'} are not read; "
         f"send one of {', '.join((*READ_SUFFIXES, ARCHIVE_SUFFIX))}"
@@ -141,6 +145,65 @@ def _read_archive(path: Path, score: Score, destination: Path) -> Reading:
     finally:
         unpacked.unlink()
     return replace(reading, form=f"zip, {reading.form}")
+
+
+SHOWN_AS_THEY_ARE = re.compile(
+    r"VARCHAR|U?(TINY|SMALL|BIG|HUGE)INT|U?INTEGER|DECIMAL\(.*|DATE|TIME|TIMESTAMP(_S|_MS|_NS)?"
+    r"|UUID|ENUM\(.*",
+    re.DOTALL,
+)
+
+
+def text_of(column: str, kind: str) -> str:
+    """The SQL that shows a column of the DuckDB type `kind` as text; null stays null.
+
+    A number too long to be exact is in scientific form, as in a spreadsheet. Raises UnreadableFile
+    for a type that has no one text.
+    """
+    name = quoted(column)
+    if kind == "BOOLEAN":
+        return f"case when {name} then '是' when not {name} then '否' end"
+    if kind in ("DOUBLE", "FLOAT"):
+        # a float as it is written, not as its nearest double
+        shown = f"regexp_replace({name}::varchar, '\\.0$', '')"
+        return (
+            f"case when isnan({name}) then null when abs({name}) >= 1e{EXACT_DIGITS} "
+            f"then printf('%.5E', {name}::double) else {shown} end"
+        )
+    if SHOWN_AS_THEY_ARE.fullmatch(kind):
+        return f"{name}::varchar"
+    raise UnreadableFile(
+        f"column {column} is of type {kind}, which has no one text; "
+        "send it as text, a number, a date, a local time or yes and no"
+    )
+
+
+def _read_parquet(path: Path, destination: Path) -> Reading:
+    """The rows of a Parquet file, which has names and types: no header is looked for."""
+    # of the name itself nothing stands for other files
+    named = re.sub(r"([*?\[])", r"[\1]", str(path))
+    rows = f"read_parquet({literal(named)})"
+    with duckdb.connect(config={"threads": 1}) as connection:
+        try:
+            columns = connection.execute(f"describe select * from {rows}").fetchall()
+            headers = _distinct([name for name, *_ in columns])
+            shown = ", ".join(
+                f"coalesce({text_of(name, kind)}, '') as {quoted(header)}"
+                for (name, kind, *_), header in zip(columns, headers, strict=True)
+            )
+            writer = _Writer(destination, headers, 0)
+            try:
+                for batch in connection.sql(f"select {shown} from {rows}").to_arrow_reader():
+                    writer.write(batch, ())
+            finally:
+                writer.close()
+        except duckdb.Error as fault:
+            # a department need not know where its file lies here
+            told = str(fault).splitlines()[0].replace(f"{path.parent}/", "")
+            raise UnreadableFile(
+                f"the Parquet file cannot be read ({told}); write and send it again"
+            ) from None
+    return writer.reading("parquet", 0, headers)
 
 
 def _is_page(path: Path) -> bool:

@@ -138,6 +138,8 @@ def _refresh(settings: Settings, known_on: date | None, as_of: date | None) -> N
         outcome = run(settings, known_on, as_of, progress)
     for line in outcome.taken:
         typer.echo(line)
+    for line in outcome.unfetched:
+        typer.echo(line, err=True)
     for path in outcome.misplaced:
         typer.echo(f"not taken: {path} lies in no dataset's folder", err=True)
     if outcome.state == "failed":

@@ -4,12 +4,12 @@ import os
 import shutil
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 from uuid import uuid4
 
-from minsheng import lake
+from minsheng import databases, lake
 from minsheng.build import Project, gather_inputs
 from minsheng.inbox import misplaced_files, waiting_files
 from minsheng.release import Version, current, withdrawn
@@ -29,6 +29,8 @@ class Outcome:
     misplaced: tuple[Path, ...] = ()
     taken: tuple[str, ...] = ()
     """What became of the files that waited: one line for all, one for each that does not count."""
+    unfetched: tuple[str, ...] = ()
+    """What a department's database did not give: one line for each relation."""
 
 
 class StoreError(RuntimeError):
@@ -41,15 +43,17 @@ def refresh(
     as_of: date | None = None,
     progress: Callable[[str], None] = lambda line: None,
 ) -> Outcome:
-    """Take the inbox, build, audit, publish; or find that nothing is new.
+    """Fetch from the databases, take the inbox, build, audit, publish; or find nothing new.
 
     The current version changes only if everything went well.
     """
     project = Project(settings, known_on, as_of)
+    unfetched = databases.fetch(project, datetime.now(settings.time_zone))
     misplaced = misplaced_files(settings, project.sources)
     published = current(settings)
     if not has_news(settings, known_on, as_of):
-        return Outcome("nothing_new", "nothing new since the last refresh", published, misplaced)
+        told = "nothing new since the last refresh"
+        return Outcome("nothing_new", told, published, misplaced, unfetched=unfetched)
     known = {receipt.delivery_id for receipt in lake.read_receipts(settings.lake)}
     fault = ""
     try:
@@ -60,9 +64,9 @@ def refresh(
     now = current(settings)
     taken = _taken(settings, known)
     if fault and now == published:
-        return Outcome("failed", fault, published, misplaced, taken)
+        return Outcome("failed", fault, published, misplaced, taken, unfetched)
     told = f"published {now.version if now else '?'}" + (f", but {fault}" if fault else "")
-    return Outcome("published", told, now, misplaced, taken)
+    return Outcome("published", told, now, misplaced, taken, unfetched)
 
 
 def _taken(settings: Settings, known: Collection[str]) -> tuple[str, ...]:

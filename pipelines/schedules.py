@@ -1,7 +1,11 @@
 """Schedules: what runs while nobody watches."""
 
+from datetime import datetime
+
 import dagster as dg
 
+from minsheng.build import Project
+from minsheng.databases import fetch
 from minsheng.settings import load_settings
 from pipelines.jobs import refresh
 from pipelines.refresh import has_news
@@ -13,10 +17,14 @@ from pipelines.refresh import has_news
     cron_schedule="0 2 * * *",
     execution_timezone="Asia/Shanghai",
     default_status=dg.DefaultScheduleStatus.RUNNING,
-    description="Every night at two: take what has arrived, build, audit, publish.",
+    description="Every night at two: fetch and take what has arrived, build, audit, publish.",
 )
-def nightly_refresh() -> dg.RunRequest | dg.SkipReason:
+def nightly_refresh(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
     """Skips the night if nothing has arrived and nothing else has changed."""
-    if has_news(load_settings()):
+    settings = load_settings()
+    unfetched = fetch(Project(settings), datetime.now(settings.time_zone))
+    for line in unfetched:
+        context.log.warning(line)
+    if has_news(settings):
         return dg.RunRequest()
-    return dg.SkipReason("nothing new since the last refresh")
+    return dg.SkipReason("; ".join(("nothing new since the last refresh", *unfetched)))

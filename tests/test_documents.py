@@ -9,7 +9,9 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from minsheng.settings import PROJECT_ROOT
+from minsheng.build import Project
+from minsheng.databases import load_relations
+from minsheng.settings import PROJECT_ROOT, load_settings
 
 BIN = Path(sys.executable).parent
 SHELL_BLOCK = re.compile(r"```sh\n(.*?)```", re.DOTALL)
@@ -61,6 +63,18 @@ def test_the_commands_of_the_readme_run(tmp_path: Path) -> None:
     assert "agriculture/household_roll" in printed[".venv/bin/minsheng status"]
     assert "nothing new" in printed[".venv/bin/minsheng refresh"]
     assert "依据" in printed[".venv/bin/python examples/first_look.py"]
+
+
+def test_contributing_configures_a_database_as_the_product_reads_it(tmp_path: Path) -> None:
+    text = (PROJECT_ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    (configuration,) = [block for block in YAML_BLOCK.findall(text) if "databases:" in block]
+    demo = PROJECT_ROOT / "deployments" / "demo" / "settings.yaml"
+    (tmp_path / "settings.yaml").write_text(demo.read_text(encoding="utf-8"), encoding="utf-8")
+    (tmp_path / "databases.yaml").write_text(configuration, encoding="utf-8")
+    project = Project(load_settings(tmp_path / "home", str(tmp_path)))
+    (relation,) = load_relations(project.settings, project.sources)
+    assert relation.title == "civil_affairs/relief_payment/330328000000"
+    assert (relation.database.engine, relation.compared_again) == ("postgres", 2)
 
 
 def test_another_source_is_added_as_contributing_says(tmp_path: Path) -> None:

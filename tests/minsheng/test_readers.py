@@ -5,7 +5,8 @@ import io
 import re
 import zipfile
 from collections.abc import Sequence
-from datetime import date, datetime
+from datetime import UTC, date, datetime
+from decimal import Decimal
 from pathlib import Path
 
 import polars as pl
@@ -322,6 +323,68 @@ def test_an_empty_sheet_has_no_header(tmp_path: Path) -> None:
 def test_a_file_of_another_kind_is_not_read(tmp_path: Path) -> None:
     with pytest.raises(UnreadableFile, match=r"files ending in \.pdf are not read; send one of"):
         read(tmp_path, b"%PDF", "a.pdf")
+
+
+def test_a_parquet_file_is_read_without_a_header_row_and_shown_as_text(tmp_path: Path) -> None:
+    shown: list[tuple[object, str]] = [
+        (Decimal("1600.50"), "1600.50"),
+        (date(2022, 6, 1), "2022-06-01"),
+        (datetime(2022, 6, 1, 10, 11, 12), "2022-06-01 10:11:12"),
+        (True, "是"),
+        (False, "否"),
+        (None, ""),
+        (101.0, "101"),
+        (0.1, "0.1"),
+        (float("nan"), ""),
+        (9007199254740993, "9007199254740993"),
+        (1.10101197001010016e17, "1.10101E+17"),
+        ("990101197001010011", "990101197001010011"),
+        ('say "it\'s",\n𠮷㐂', 'say "it\'s",\n𠮷㐂'),
+    ]
+    # the name is no pattern for other files
+    path = tmp_path / "2022-06[1]*.parquet"
+    pl.DataFrame({f"列{place}": [value] for place, (value, _) in enumerate(shown)}).write_parquet(
+        path
+    )
+    reading, rows = read(tmp_path, path.read_bytes(), path.name)
+    assert (reading.form, reading.header_row, reading.row_count) == ("parquet", 0, 1)
+    assert rows == {1: tuple(text for _, text in shown)}
+
+
+def test_rows_of_a_parquet_file_are_numbered_in_order_and_blank_ones_counted(
+    tmp_path: Path,
+) -> None:
+    count = 300_000
+    numbers = [None if place == 4 else str(place) for place in range(count)]
+    pl.DataFrame({"户编号": numbers}).write_parquet(tmp_path / "a.parquet", row_group_size=1000)
+    reading, rows = read(tmp_path, (tmp_path / "a.parquet").read_bytes(), "a.parquet")
+    assert (reading.headers, reading.row_count, reading.blank_rows) == (("户编号",), count - 1, 1)
+    assert list(rows)[:6] == [1, 2, 3, 4, 6, 7]
+    assert all(texts == (str(number - 1),) for number, texts in rows.items())
+
+
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [
+        (["甲", "乙"], r"column 户编号 is of type VARCHAR\[\]"),
+        ({"甲": 1}, r"column 户编号 is of type STRUCT"),
+        (b"\xff", r"column 户编号 is of type BLOB"),
+        (datetime(2022, 6, 1, tzinfo=UTC), r"TIMESTAMP WITH TIME ZONE.* a local time"),
+    ],
+)
+def test_a_parquet_column_without_one_text_is_named(
+    tmp_path: Path, value: object, told: str
+) -> None:
+    pl.DataFrame({"户编号": [value]}).write_parquet(tmp_path / "a.parquet")
+    with pytest.raises(UnreadableFile, match=told):
+        read(tmp_path, (tmp_path / "a.parquet").read_bytes(), "a.parquet")
+
+
+def test_a_parquet_file_that_is_cut_off_is_told(tmp_path: Path) -> None:
+    pl.DataFrame({"户编号": ["1"]}).write_parquet(tmp_path / "a.parquet")
+    with pytest.raises(UnreadableFile, match=r"the Parquet file cannot be read .*send it") as fault:
+        read(tmp_path, (tmp_path / "a.parquet").read_bytes()[:-9], "a.parquet")
+    assert str(tmp_path) not in str(fault.value)
 
 
 def test_a_message_never_repeats_the_rows_of_a_file_without_header(tmp_path: Path) -> None:
