@@ -18,7 +18,7 @@ import yaml
 
 from minsheng import parsing
 from minsheng.contracts import Contract, load_contracts
-from minsheng.ingest import typed_path
+from minsheng.judging import typed_path
 from minsheng.settings import PROJECT_ROOT, load_settings
 from tests.minsheng.desk import Desk
 

@@ -6,7 +6,7 @@ import duckdb
 import pytest
 
 from minsheng.demo import generate
-from minsheng.ingest import typed_path
+from minsheng.judging import typed_path
 from minsheng.parsing import row_rules
 from minsheng.settings import PROJECT_ROOT
 from tests.minsheng.desk import Desk, desk_at

@@ -10,7 +10,7 @@ import pytest
 from minsheng import parsing
 from minsheng.demo import generate
 from minsheng.demo.rural_areas import AREA_PERIODS
-from minsheng.ingest import typed_path
+from minsheng.judging import typed_path
 from minsheng.lake import Receipt
 from minsheng.settings import PROJECT_ROOT
 from tests.minsheng.desk import Desk, desk_at
