@@ -376,7 +376,7 @@ def _take(
             receipt = _read_and_judge(
                 connection, folder, original, arrival, source, sources, codes, receipt
             )
-        except (UnreadableFile, DeliveryError) as fault:
+        except (UnreadableFile, parsing.UnknownUnit, DeliveryError) as fault:
             receipt = replace(receipt, status="refused", message=f"{arrival.path.name}: {fault}")
         # before the delivery stands: after it the file counts as taken and nobody would write them
         rejects.write(settings.rejects, folder, source, receipt)
@@ -455,6 +455,7 @@ def _read_and_judge(
         return max(len(keys & vocabulary) for vocabulary in vocabularies)
 
     reading = read_rows(original, score, folder / "rows.parquet")
+    units = parsing.delivered_units(source, reading.headers, reading.stated_units)
     missing = parsing.missing_required(source, reading.headers)
     if missing:
         raise DeliveryError(_missing_message(missing, reading, source, sources))
@@ -476,6 +477,7 @@ def _read_and_judge(
         absent_columns=tuple(
             column.name for column in source.columns if column.headers and column.name not in found
         ),
+        units=units,
         blank_rows=reading.blank_rows,
         note_rows=reading.note_rows,
     )
@@ -527,13 +529,18 @@ def _judge(
         "delivered_on": f"date '{receipt.delivered_on}'",
     }
     rows = f"read_parquet({parsing.literal(str(folder / 'rows.parquet'))})"
-    select = parsing.typed_select(source, codes, headers, rows, constants)
+    select = parsing.typed_select(source, codes, headers, rows, constants, receipt.units)
     temporary = target.with_suffix(".tmp")
     connection.execute(f"copy ({select}) to {parsing.literal(str(temporary))} (format parquet)")
     _refuse_repeated_keys(connection, temporary, source)
     temporary.replace(target)
     counted = connection.execute(
         "select refused_by, count(*) from read_parquet(?) group by refused_by", [str(target)]
+    ).fetchall()
+    conversions = connection.execute(
+        "select kind, count(*) from (select unnest(string_split(converted, ',')) as kind "
+        "from read_parquet(?) where converted is not null) group by kind order by kind",
+        [str(target)],
     ).fetchall()
     malformed = rejects.malformed_count(folder)
     by_rule: dict[str, int] = {rejects.MALFORMED_RULE: malformed} if malformed else {}
@@ -549,6 +556,7 @@ def _judge(
     return replace(
         receipt,
         contract_hash=version,
+        conversions=dict(conversions),
         rows_received=accepted + refused,
         rows_accepted=accepted,
         rows_refused=refused,

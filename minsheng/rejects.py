@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import xlsxwriter
 
 from minsheng import parsing
-from minsheng.contracts import Column, Contract
+from minsheng.contracts import Contract
 from minsheng.lake import Receipt
 from minsheng.readers import ROW_NUMBER, MalformedRow
 from minsheng.settings import RESTRICTED_FOLDER_MODE
@@ -123,7 +123,9 @@ def refused_cells(delivery: Path, source: Contract, receipt: Receipt) -> list[Re
     judged = pq.read_table(typed, columns=["row_number", "refused_by"])
     refused = judged.filter(pc.is_valid(judged["refused_by"])).to_pylist()
     texts = _texts(delivery, [row["row_number"] for row in refused])
-    sources = {column.name: _headers_of(column, receipt.headers) for column in source.columns}
+    sources = {
+        column.name: parsing.headers_of(column, receipt.headers) for column in source.columns
+    }
     cells: list[RefusedCell] = []
     for row in refused:
         for name in row["refused_by"].split(","):
@@ -172,11 +174,3 @@ def _texts(delivery: Path, row_numbers: Sequence[int]) -> dict[int, dict[str, st
             kept = batch.filter(pc.is_in(batch[ROW_NUMBER], value_set=wanted))
             found.update((row[ROW_NUMBER], row) for row in kept.to_pylist())
     return found
-
-
-def _headers_of(column: Column, headers: Sequence[str]) -> list[str]:
-    names = {
-        parsing.header_key(name)
-        for name in (*column.headers, *column.composed_of, column.label_zh, column.name)
-    }
-    return [header for header in headers if parsing.header_key(header) in names]

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from minsheng.parsing import header_key
+from minsheng.parsing import ONE_FORM, header_key
 
 ROW_NUMBER = "__row_number"
 HEADER_SEARCH_ROWS = 20
@@ -53,9 +53,9 @@ TOTAL = r"^\s*(本页)?[合总小共]\s*计\s*[:：]?\s*$"
 """The first text of a row that sums up others."""
 REMARK = r"^\s*(说\s*明|备\s*注|注|填\s*表|制\s*表|审\s*核|填\s*报|负责人|经办人|单位负责人).*[:：]"
 """How a remark or a signature below the table begins; most of its row is blank."""
-UNIT = re.compile(r"单\s*位\s*[:：]\s*([^\s:：()（）]+)|[(（]([^()（）]+)[)）]")
-"""Where a unit may stand above the header; an office and a year may stand there as well."""
-BRACKET_AT_END = re.compile(r"[(（][^()（）]+[)）]\s*$")
+UNITS = re.compile(r"(?:单\s*位\s*:\s*([^\s:()]+))|(?=\(([^()]+)\))")
+"""Where units may stand above the header; an office or a year may stand there as well."""
+BRACKETS_AT_END = re.compile(r"\([^()]+\)\s*$")
 
 Score = Callable[[Sequence[str]], int]
 """How many columns of the contract a row of cells names; the header is the row with the most."""
@@ -110,9 +110,9 @@ def _with_units(above: Sequence[str], below: Sequence[str], merged: Sequence[str
     brackets = ""
     for high, low, cell in zip_longest(above, below, merged, fillvalue=""):
         if high.strip():
-            found = BRACKET_AT_END.search(high)
+            found = BRACKETS_AT_END.search(high.translate(ONE_FORM))
             brackets = found[0] if found else ""
-        is_without = low.strip() and not BRACKET_AT_END.search(low)
+        is_without = low.strip() and not BRACKETS_AT_END.search(low.translate(ONE_FORM))
         cells.append(cell + brackets if is_without else cell)
     return cells
 
@@ -122,7 +122,7 @@ def _units(rows: Sequence[Sequence[str]]) -> tuple[str, ...]:
         part
         for row in rows
         for cell in row
-        for match in UNIT.finditer(cell)
+        for match in UNITS.finditer(cell.translate(ONE_FORM))
         for part in re.split("[、，,;；]", match[1] or match[2])
     )
     return tuple(dict.fromkeys(part.strip() for part in found if part.strip()))

@@ -5,6 +5,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from minsheng.identity import EXACT_DIGITS
 from minsheng.readers.common import Reading, Score, UnreadableFile
 from minsheng.readers.sheets import Sheet, sheet_below_header, write_sheets
 
@@ -12,8 +13,6 @@ if TYPE_CHECKING:
     from python_calamine import CalamineWorkbook
 
 SUFFIXES = (".xlsx", ".xlsm", ".xls", ".ods")
-EXACT_DIGITS = 15
-"""A spreadsheet keeps this many digits of a number; a longer one in a number cell is ruined."""
 
 
 def read(path: Path, score: Score, destination: Path) -> Reading:
