@@ -35,7 +35,9 @@ def is_scientific(number: str) -> str:
         r"[0-9]\.[0-9]+[eE][0-9]+",
         rf"[0-9]{{{EXACT_DIGITS + 1},}}\.0+",
     )
-    return f"regexp_full_match({number}, '{'|'.join(shapes)}')"
+    # every shape has one of these, and to look for them costs a fraction of a pattern
+    marks = " or ".join(f"contains({number}, '{mark}')" for mark in ".eE")
+    return f"(({marks}) and regexp_full_match({number}, '{'|'.join(shapes)}'))"
 
 
 def has_id_shape(number: str) -> str:

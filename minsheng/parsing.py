@@ -418,7 +418,8 @@ class _Form:
     is_counted: bool = True
 
     def value(self, name: str) -> str:
-        return f"coalesce({name}__plain, {self.mended}) as {name}"
+        plain = f"{name}__plain"
+        return f"case when {plain} is not null then {plain} else {self.mended} end as {name}"
 
     def conversions(self, name: str) -> list[tuple[str, str]]:
         """Tests of the typed row and what each is called, as SQL."""
