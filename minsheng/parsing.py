@@ -15,6 +15,8 @@ Codes = Mapping[str, Mapping[str, str]]
 
 EARLIEST_YEAR, LATEST_YEAR = 1900, 2100
 """A date outside is a slip of the keyboard and not understood."""
+PLAIN_YEAR = "(19|20)[0-9]{2}"
+"""Years that are surely within; the last one is left to the other forms."""
 SERIAL_ZERO = "1899-12-30"
 """The day from which spreadsheets count."""
 EARLIEST_SERIAL = 21_000
@@ -495,10 +497,9 @@ def _form(column: Column, codes: Codes, unit: str | None) -> _Form | None:
             f"{unit} to {column.type}" if unit else None,
         )
     if column.type == "date":
-        day = _in_range(f"try_cast({name} as date)")
-        shape = "[0-9]{4}-[0-9]{2}-[0-9]{2}"
+        plain = f"regexp_full_match({name}, '{PLAIN_YEAR}-[0-9]{{2}}-[0-9]{{2}}')"
         return _Form(
-            f"case when regexp_full_match({name}, '{shape}') then {day} end",
+            f"case when {plain} then try_cast({name} as date) end",
             _date(mended),
             DATE_KINDS,
         )
@@ -510,9 +511,9 @@ def _form(column: Column, codes: Codes, unit: str | None) -> _Form | None:
             "'^([0-9]{6}|[0-9]{4}[-/年][0-9]{1,2}|[0-9]{4}[.]([0-9]{2}|[2-9]))月?$', 1), "
             "['%Y%m', '%Y-%m', '%Y/%m', '%Y.%m', '%Y年%m'])::date"
         )
-        first_day = _in_range(f"try_cast({name} || '-01' as date)")
+        plain = f"regexp_full_match({name}, '{PLAIN_YEAR}-[0-9]{{2}}')"
         return _Form(
-            f"case when regexp_full_match({name}, '[0-9]{{4}}-[0-9]{{2}}') then {first_day} end",
+            f"case when {plain} then try_cast({name} || '-01' as date) end",
             f"date_trunc('month', coalesce({_in_range(digits)}, {_date(mended)}))::date",
             (
                 *DATE_KINDS[:1],
