@@ -49,9 +49,13 @@ class Reading:
     """Of each sheet, what stands above its header where a unit of its amounts may stand."""
 
 
-TOTAL = r"^\s*(本页)?[合总小共]\s*计\s*[:：]?\s*$"
+BLANK = "[\\s\u3000\u00a0]*"  # the wide and the hard blank are meant
+TOTAL = f"^{BLANK}(本页)?[合总小共]{BLANK}计{BLANK}[:：]?{BLANK}$"
 """The first text of a row that sums up others."""
-REMARK = r"^\s*(说\s*明|备\s*注|注|填\s*表|制\s*表|审\s*核|填\s*报|负责人|经办人|单位负责人).*[:：]"
+REMARK = (
+    f"^{BLANK}(说{BLANK}明|备{BLANK}注|注|填{BLANK}表|制{BLANK}表|审{BLANK}核|填{BLANK}报"
+    "|负责人|经办人|单位负责人).*[:：]"
+)
 """How a remark or a signature below the table begins; most of its row is blank."""
 UNITS = re.compile(r"(?:单\s*位\s*:\s*([^\s:()]+))|(?=\(([^()]+)\))")
 """Where units may stand above the header; an office or a year may stand there as well."""

@@ -56,11 +56,16 @@ def sheet_below_header(name: str, texts: list[list[str]], place: int, score: Sco
     body = texts[index + 1 :]
     # a sheet is a rectangle: without its empty columns at the right, with those that only lack a
     # header
-    width = max(
-        (at for row in (cells, *body) for at, cell in enumerate(row, 1) if cell.strip()), default=0
-    )
+    width = max(map(_filled_width, (cells, *body)))
     headers = distinct([*cells, *[""] * (width - len(cells))][:width])
     return Sheet(name, headers, body, place * SHEET_STEP + index + 2, header.stated_units)
+
+
+def _filled_width(row: Sequence[str]) -> int:
+    width = len(row)
+    while width and not row[width - 1].strip():
+        width -= 1
+    return width
 
 
 def _cell_at(row: Sequence[str], place: int | None) -> str:

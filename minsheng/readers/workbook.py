@@ -43,7 +43,10 @@ def _sheets(workbook: "CalamineWorkbook", score: Score) -> tuple[list[Sheet], li
     without_header: UnreadableFile | None = None
     for place, described in enumerate(workbook.sheets_metadata):
         sheet = workbook.get_sheet_by_index(place)
-        texts = [[_cell_text(cell) for cell in row] for row in sheet.to_python(False)]
+        texts = [
+            [cell if isinstance(cell, str) else _cell_text(cell) for cell in row]
+            for row in sheet.to_python(False)
+        ]
         if not any(cell.strip() for row in texts for cell in row):
             continue
         if described.visible != SheetVisibleEnum.Visible:
@@ -62,9 +65,7 @@ def _sheets(workbook: "CalamineWorkbook", score: Score) -> tuple[list[Sheet], li
 
 
 def _cell_text(cell: object) -> str:
-    """A cell as the spreadsheet shows it; a number too long to be exact, in scientific form."""
-    if isinstance(cell, str):
-        return cell
+    """What is no text, as the spreadsheet shows it; a number too long to be exact, as `1E+17`."""
     if isinstance(cell, bool):
         return "是" if cell else "否"
     if isinstance(cell, int | float):
