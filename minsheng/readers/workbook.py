@@ -26,12 +26,22 @@ def read(path: Path, score: Score, destination: Path) -> Reading:
     try:
         with CalamineWorkbook.from_path(path) as workbook:
             sheets, others = _sheets(workbook, score)
-    except (CalamineError, OSError, IndexError) as fault:
+    except BaseException as fault:
+        if not isinstance(fault, CalamineError | OSError | IndexError) and not _is_panic(fault):
+            raise
         raise UnreadableFile(
             f"the workbook cannot be opened ({fault}); open it in a spreadsheet program, "
             "save it as .xlsx without a password and send it again"
         ) from None
     return write_sheets(sheets, others, path.suffix[1:].lower(), destination)
+
+
+def _is_panic(fault: BaseException) -> bool:
+    """Whether calamine, which is written in Rust, ran beyond the end of a damaged workbook.
+
+    That is no Exception, and its class cannot be imported.
+    """
+    return type(fault).__module__ == "pyo3_runtime"
 
 
 def _sheets(workbook: "CalamineWorkbook", score: Score) -> tuple[list[Sheet], list[str]]:

@@ -119,16 +119,19 @@ SAVED = {path.name: path.read_bytes() for path in sorted(FILES.glob("roll*"))}
 @few_files
 @given(
     name=st.sampled_from(sorted(SAVED)),
-    damages=st.lists(st.tuples(st.floats(0, 1), st.binary(max_size=4)), max_size=4),
+    damages=st.lists(
+        st.tuples(st.floats(0, 1), st.integers(0, 4), st.binary(max_size=4)), max_size=4
+    ),
     kept=st.floats(0.3, 1) | st.just(1),
 )
+@example("roll.xls", [(0.1, 3, b"")], 1)
 def test_a_damaged_file_is_read_or_refused(
-    desk: Desk, name: str, damages: list[tuple[float, bytes]], kept: float
+    desk: Desk, name: str, damages: list[tuple[float, int, bytes]], kept: float
 ) -> None:
     content = bytearray(SAVED[name])
-    for share, put in damages:
+    for share, taken, put in damages:
         place = int(share * len(content))
-        content[place : place + len(put)] = put
+        content[place : place + taken] = put
     content = content[: int(kept * len(content))]
     receipt = take(desk, ROLL, f"2022-06{Path(name).suffix}", bytes(content))
     assert receipt.rows_received == receipt.rows_accepted + receipt.rows_refused
