@@ -302,9 +302,11 @@ def typed_select(
     supplied = [f"{_supplied(column)} as {column.name}" for column in own]
     supplied += [f"{name}__delivered" for name in mended]
     plain = [column.name for column in own] + [f"{name}__delivered" for name in mended]
-    plain += [f"{form.plain} as {name}__plain" for name, form in forms.items() if form]
+    with_plain = {name: form.plain for name, form in forms.items() if form and form.plain}
+    plain += [f"{form} as {name}__plain" for name, form in with_plain.items()]
     typed = [form.value(name) if form else name for name, form in forms.items()]
-    typed += [f"{name} as {name}__text, {name}__plain" for name in read]
+    typed += [f"{name} as {name}__text" for name in read]
+    typed += [f"{name}__plain" for name in with_plain]
     typed += [f"{name}__delivered" for name in mended]
     typed += [f"{expression} as {name}" for name, expression in constants.items()]
     conversions = [each for name, form in forms.items() if form for each in form.conversions(name)]
@@ -409,24 +411,25 @@ def _supplied(column: Column) -> str:
 class _Form:
     """How the text of a column becomes its value, as SQL over the text."""
 
-    plain: str
-    """The value of the plain form, else null."""
+    plain: str | None
+    """The value of the plain form, else null; None where all forms are equal."""
     mended: str
     """The value of every other form that is understood, else null."""
     kinds: tuple[tuple[str, str], ...] = ()
     """What other forms are called, and the pattern of each; the first that fits."""
     unit: str | None = None
     """What the value was converted from."""
-    is_counted: bool = True
 
     def value(self, name: str) -> str:
+        if self.plain is None:
+            return f"{self.mended} as {name}"
         plain = f"{name}__plain"
         return f"case when {plain} is not null then {plain} else {self.mended} end as {name}"
 
     def conversions(self, name: str) -> list[tuple[str, str]]:
         """Tests of the typed row and what each is called, as SQL."""
         found = []
-        if self.is_counted:
+        if self.plain is not None:
             text = f"{name}__text"
             tests = [
                 (kind, f"regexp_full_match({_half_width(text)}, '{pattern}')")
@@ -468,7 +471,7 @@ def _form(column: Column, codes: Codes, unit: str | None) -> _Form | None:
             raise ContractError(f"column {name}: no code list {column.codes!r} in policies/")
         listed = ", ".join(f"{literal(text)}: {literal(code)}" for text, code in words.items())
         decoded = f"map {{{listed}}}[{name}]"
-        return _Form(f"{decoded}::{column.duckdb_type}", "null", is_counted=False)
+        return _Form(None, f"{decoded}::{column.duckdb_type}")
     mended = _half_width(name)
     if column.type == "area_code":
         whole = _without_zero_decimals(mended)

@@ -18,7 +18,7 @@ from tests.minsheng.test_values import understood
 FILES = Path(__file__).parents[1] / "files"
 
 few_files = settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 
 
