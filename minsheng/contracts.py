@@ -7,7 +7,7 @@ A staged contract also says how its dataset arrives, and the contracts of the ro
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Literal, get_args
@@ -27,6 +27,7 @@ DUCKDB_TYPES: Mapping[str, str] = {
     "name": "VARCHAR",
     "id_number": "VARCHAR",
     "certificate_number": "VARCHAR",
+    "number_text": "VARCHAR",
     "code": "VARCHAR",
     "area_code": "VARCHAR",
     "integer": "BIGINT",
@@ -64,6 +65,8 @@ class Column:
     sensitivity: Literal["direct", "quasi", "none"]
     meaning: str
     unit: str | None = None
+    units: Mapping[str, int] = field(default_factory=dict)
+    """Units that a delivered file may state, and how many of the column's own unit each is."""
     codes: str | None = None
     required: bool = False
     headers: tuple[str, ...] = ()
@@ -183,17 +186,21 @@ class Contract:
 def load_contracts(settings: Settings) -> dict[str, Contract]:
     """Every contract by `layer.table`, the deployment's overlay merged over the project's."""
     vocabulary: dict[str, dict[str, object]] = {}
+    units: dict[str, object] = {}
     documents: dict[str, dict[str, object]] = {}
     for folder in settings.overlaid("expectations"):
         shared = folder / "columns.yaml"
         if shared.is_file():
             for name, words in _read(shared).items():
                 vocabulary[name] = {**vocabulary.get(name, {}), **_mapping(words, shared)}
+        if (folder / "units.yaml").is_file():
+            units = _merged(units, _read(folder / "units.yaml"))
         for path in sorted(folder.glob("*/*.yaml")):
             key = f"{path.parent.name}.{path.stem}"
             documents[key] = _merged(documents.get(key, {}), _read(path))
     contracts = {
-        key: _contract(key, document, vocabulary, settings) for key, document in documents.items()
+        key: _contract(key, document, vocabulary, units, settings)
+        for key, document in documents.items()
     }
     return {**contracts, **{f"raw.{c.table}": _raw(c) for c in contracts.values() if c.delivery}}
 
@@ -223,6 +230,7 @@ def _contract(
     key: str,
     document: Mapping[str, object],
     vocabulary: Mapping[str, Mapping[str, object]],
+    units: Mapping[str, object],
     settings: Settings,
 ) -> Contract:
     layer, table = key.split(".")
@@ -234,7 +242,15 @@ def _contract(
         names += [name for name, parts in IDENTITIES.items() if parts <= set(listed)]
         names += [name for name in RECEIVED if name not in listed]
     columns = tuple(
-        _column(key, name, vocabulary, listed.get(name) or {}, settings) for name in names
+        _column(
+            key,
+            name,
+            vocabulary,
+            units if document.get("delivery") else {},
+            listed.get(name) or {},
+            settings,
+        )
+        for name in names
     )
     try:
         contract = Contract(
@@ -264,6 +280,7 @@ def _column(
     key: str,
     name: str,
     vocabulary: Mapping[str, Mapping[str, object]],
+    units: Mapping[str, object],
     own: Mapping[str, object],
     settings: Settings,
 ) -> Column:
@@ -278,6 +295,7 @@ def _column(
         values["unknown_when"] = UnknownWhen(
             header=str(unknown_when["header"]), values=_names(unknown_when["values"])
         )
+    values["units"] = _units(units.get(str(values.get("type"))), values.pop("per", None))
     if isinstance(values.get("unit"), str):
         values["unit"] = str(values["unit"]).replace("currency", settings.currency_en)
     try:
@@ -287,6 +305,16 @@ def _column(
     if column.type not in DUCKDB_TYPES:
         raise ContractError(f"{key}: column {name!r} has unknown type {column.type!r}")
     return column
+
+
+def _units(units: object, per: object) -> dict[str, int]:
+    """The units of a type, each alone and over what the column says its amounts are per."""
+    alone = units if isinstance(units, dict) else {}
+    over = per if isinstance(per, dict) else {}
+    joined = {
+        f"{u}/{each}": size * count for u, size in alone.items() for each, count in over.items()
+    }
+    return {**alone, **joined}
 
 
 def _raw(staged: Contract) -> Contract:

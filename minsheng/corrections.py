@@ -54,16 +54,10 @@ def masked(value: str) -> str:
 
 def masked_headers(source: Contract, headers: Sequence[str]) -> frozenset[str]:
     """Delivered headers whose texts may name persons; a header that is not known may, too."""
-    open_to_all: set[str] = set()
+    found = {True: set[str](), False: set[str]()}
     for column in source.columns:
-        if column.sensitivity != "direct":
-            names = (*column.headers, *column.composed_of, column.label_zh, column.name)
-            open_to_all.update(parsing.header_key(name) for name in names)
-    for column in source.columns:
-        if column.sensitivity == "direct":
-            names = (*column.headers, *column.composed_of, column.label_zh, column.name)
-            open_to_all.difference_update(parsing.header_key(name) for name in names)
-    return frozenset(h for h in headers if parsing.header_key(h) not in open_to_all)
+        found[column.sensitivity == "direct"].update(parsing.headers_of(column, headers))
+    return frozenset(headers) - (found[False] - found[True])
 
 
 def merge(

@@ -26,7 +26,8 @@ from minsheng.contracts import Contract
 from minsheng.lake import Receipt
 from minsheng.lock import refresh_lock
 from minsheng.parsing import literal, quoted
-from minsheng.readers import UnreadableFile, text_of
+from minsheng.readers import UnreadableFile
+from minsheng.readers.parquet import text_of
 from minsheng.settings import (
     RESTRICTED_FILE_MODE,
     Settings,

@@ -9,20 +9,35 @@ CHECK_CHARACTERS = "10X98765432"
 FULL_WIDTH = "０１２３４５６７８９Ｘｘ－．，（）"  # the characters to be mended
 HALF_WIDTH = "0123456789XX-.,()"
 MIDDLE_DOTS = "•・‧∙⋅．･."  # the forms of the dot in minority names
+EXACT_DIGITS = 15
+"""A spreadsheet keeps this many digits of a number; a longer one in a number cell is ruined."""
 BLANKS = "\\s\u3000\u00a0\u200b\ufeff"  # blanks of text pasted from documents, seen and unseen
 
 
 def normalised_id(text: str) -> str:
-    """`text` with half-width characters in upper case, without blanks or a leading apostrophe."""
+    """`text` with half-width characters in upper case, without blanks or a leading apostrophe.
+
+    The `.0` of a program that took it for a quantity goes where no digit can have been lost.
+    """
     return (
-        f"upper(regexp_replace(translate({text}, '{FULL_WIDTH}', '{HALF_WIDTH}'), "
-        f"'[{BLANKS}''‘’`]', '', 'g'))"
+        f"regexp_replace(upper(regexp_replace(translate({text}, '{FULL_WIDTH}', '{HALF_WIDTH}'), "
+        f"'[{BLANKS}''‘’`]', '', 'g')), '^([0-9]{{1,{EXACT_DIGITS}}})[.]0+$', '\\1')"
     )
 
 
 def is_scientific(number: str) -> str:
-    """Whether a spreadsheet has turned the number into scientific notation."""
-    return f"regexp_full_match({number}, '[0-9](\\.[0-9]+)?[eE]\\+[0-9]+|[0-9]\\.[0-9]+[eE][0-9]+')"
+    """Whether a program has taken the number for a quantity and lost its last digits.
+
+    It shows as scientific notation, or as `.0` behind more digits than a quantity keeps.
+    """
+    shapes = (
+        r"[0-9](\.[0-9]+)?[eE]\+[0-9]+",
+        r"[0-9]\.[0-9]+[eE][0-9]+",
+        rf"[0-9]{{{EXACT_DIGITS + 1},}}\.0+",
+    )
+    # every shape has one of these, and to look for them costs a fraction of a pattern
+    marks = " or ".join(f"contains({number}, '{mark}')" for mark in ".eE")
+    return f"(({marks}) and regexp_full_match({number}, '{'|'.join(shapes)}'))"
 
 
 def has_id_shape(number: str) -> str:

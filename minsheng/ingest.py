@@ -176,7 +176,7 @@ def _prepare(desk: _Desk, arrival: Incoming, now: datetime) -> _Prepared:
         with desk.database.cursor() as connection:
             receipt = _read_and_judge(desk, connection, folder, original, arrival, receipt)
         fault = _fault_of_the_whole(desk.delivery, receipt)
-    except (UnreadableFile, DeliveryError) as unread:
+    except (UnreadableFile, parsing.UnknownUnit, DeliveryError) as unread:
         fault = str(unread)
     return _Prepared(arrival, folder, _refused(receipt, fault) if fault else receipt)
 
@@ -287,7 +287,7 @@ def _read_and_judge(
     earlier: list[Path] = []
     if arrival.corrects:
         base, *older = judging.corrected_by(arrival.corrects, desk.known)
-        headers = base.headers
+        headers, units = base.headers, base.units
         sent = rejects.refused_rows(lake.delivery_folder(settings.lake, base))
         if not corrections.is_workbook(reading.headers):
             raise DeliveryError(
@@ -299,6 +299,8 @@ def _read_and_judge(
         raise DeliveryError(
             "it is the workbook of refused rows under another name; give it its own name again"
         )
+    else:
+        units = parsing.delivered_units(source, headers, reading.stated_units)
     missing = parsing.missing_required(source, headers)
     if missing:
         raise DeliveryError(_missing_message(missing, reading, source, desk.sources))
@@ -320,6 +322,7 @@ def _read_and_judge(
         absent_columns=tuple(
             column.name for column in source.columns if column.headers and column.name not in found
         ),
+        units=units,
         blank_rows=reading.blank_rows,
         note_rows=reading.note_rows,
     )
@@ -338,7 +341,7 @@ def _fault_of_the_whole(delivery: Delivery, receipt: Receipt) -> str:
             f"({receipt.refused_by_rule}); the last good delivery stays in force"
         )
     elsewhere = receipt.warned_by_rule.get(parsing.DATED_RULE, 0)
-    if elsewhere > delivery.minimum_accepted_rate * accepted:
+    if accepted - elsewhere < delivery.minimum_accepted_rate * accepted:
         return (
             f"{elsewhere} of {accepted} rows are dated outside {receipt.period} by "
             f"{delivery.dated_by}; it seems to be the file of another period; name it by that one"

@@ -93,27 +93,32 @@ def judge(
         "delivered_on": f"date '{receipt.delivered_on}'",
     }
     rows = f"read_parquet({parsing.literal(str(folder / rejects.ROWS_FILE))})"
-    select = parsing.typed_select(source, codes, receipt.headers, rows, constants)
+    select = parsing.typed_select(source, codes, receipt.headers, rows, constants, receipt.units)
     temporary = target.with_suffix(".tmp")
     connection.execute(f"copy ({select}) to {parsing.literal(str(temporary))} (format parquet)")
     _refuse_repeated_keys(connection, temporary, source, earlier)
     temporary.replace(target)
     counted = connection.execute(
-        "select refused_by, warned_by, count(*) from read_parquet(?) group by all", [str(target)]
+        "select refused_by, warned_by, converted, count(*) from read_parquet(?) group by all",
+        [str(target)],
     ).fetchall()
     malformed = len(rejects.malformed_rows(folder))
-    by_rule: dict[str, Counter[str]] = {"refused": Counter(), "warned": Counter()}
+    refusals, warnings, conversions = Counter[str](), Counter[str](), Counter[str]()
     if malformed:
-        by_rule["refused"][rejects.MALFORMED_RULE] = malformed
+        refusals[rejects.MALFORMED_RULE] = malformed
     accepted = 0
     refused = malformed
-    for refused_by, warned_by, count in counted:
+    for refused_by, warned_by, converted, count in counted:
         accepted += 0 if refused_by else count
         refused += count if refused_by else 0
-        for kind, names in (("refused", refused_by), ("warned", warned_by)):
-            for rule in names.split(",") if names else ():
-                by_rule[kind][rule] += count
-    _note_findings(connection, folder, target, any(by_rule.values()))
+        for tally, names in (
+            (refusals, refused_by),
+            (warnings, warned_by),
+            (conversions, converted),
+        ):
+            for name in names.split(",") if names else ():
+                tally[name] += count
+    _note_findings(connection, folder, target, bool(refusals or warnings))
     return replace(
         receipt,
         contract_hash=version,
@@ -121,8 +126,9 @@ def judge(
         rows_received=accepted + refused,
         rows_accepted=accepted,
         rows_refused=refused,
-        refused_by_rule=dict(sorted(by_rule["refused"].items())),
-        warned_by_rule=dict(sorted(by_rule["warned"].items())),
+        refused_by_rule=dict(sorted(refusals.items())),
+        warned_by_rule=dict(sorted(warnings.items())),
+        conversions=dict(sorted(conversions.items())),
     )
 
 

@@ -57,6 +57,10 @@ class Receipt:
     headers: tuple[str, ...] = ()
     unknown_columns: tuple[str, ...] = ()
     absent_columns: tuple[str, ...] = ()
+    units: dict[str, str] = field(default_factory=dict)
+    """The unit of every column that was not delivered in its own."""
+    conversions: dict[str, int] = field(default_factory=dict)
+    """How many values were not read from their plain form, by column and kind."""
     contract_hash: str = ""
     checked_hash: str = ""
     """The contract under which Great Expectations has counted the same faults."""

@@ -4,7 +4,8 @@ Text that is not of its column's type becomes null and its column is named in `u
 a rule can refuse the row; nothing is guessed. Amounts are rounded to the fen.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 from minsheng import identity
 from minsheng.contracts import Column, Contract, ContractError, Rule
@@ -14,6 +15,18 @@ Codes = Mapping[str, Mapping[str, str]]
 
 EARLIEST_YEAR, LATEST_YEAR = 1900, 2100
 """A date outside is a slip of the keyboard and not understood."""
+PLAIN_YEAR = "(19|20)[0-9]{2}"
+"""Years that are surely within; the last one is left to the other forms."""
+SERIAL_ZERO = "1899-12-30"
+"""The day from which spreadsheets count."""
+EARLIEST_SERIAL = 21_000
+"""A lower number may be a year and a month: 20226 is a day of 1955, or June 2022."""
+
+FLAGS = {"是": "true", "否": "false", "1": "true", "0": "false"}
+
+NUMBERS_AS_TEXT = ("id_number", "certificate_number", "number_text")
+TEXTS = ("text", "name", *NUMBERS_AS_TEXT)
+"""Types whose value is the text itself, mended at the most."""
 
 READABLE_AS: Mapping[str, str] = {
     "date": "请按 2022-06-01 的样式填写",
@@ -44,10 +57,17 @@ def literal(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
+class UnknownUnit(ValueError):
+    """Amounts whose unit is not told, or told and not convertible."""
+
+
+ONE_FORM = str.maketrans("（）［］【】〔〕[]：／\u3000", "()()()()():/ ")  # full-width on purpose
+"""Brackets, colons and blanks of a header in one form."""
+
+
 def header_key(header: str) -> str:
     """A header as it is compared: half-width, without blanks and line breaks, in lower case."""
-    table = str.maketrans("（）：　", "(): ")  # full-width forms to be mended
-    return "".join(header.translate(table).split()).lower()
+    return "".join(header.translate(ONE_FORM).split()).lower()
 
 
 def column_sources(contract: Contract, delivered: Sequence[str]) -> dict[str, str]:
@@ -55,12 +75,9 @@ def column_sources(contract: Contract, delivered: Sequence[str]) -> dict[str, st
 
     A column that was not delivered has no entry.
     """
-    by_key: dict[str, list[str]] = {}
-    for header in delivered:
-        by_key.setdefault(header_key(header), []).append(header)
+    by_key = _by_key(delivered)
 
-    def text_of(*names: str) -> str | None:
-        keys = dict.fromkeys(header_key(name) for name in names)
+    def text_of(keys: Iterable[str]) -> str | None:
         present = [quoted(header) for key in keys for header in by_key.get(key, ())]
         if len(present) > 1:
             filled = (f"nullif(trim({each}, '{BLANKS}'), '')" for each in present)
@@ -70,16 +87,18 @@ def column_sources(contract: Contract, delivered: Sequence[str]) -> dict[str, st
     found: dict[str, str] = {}
     for column in contract.columns:
         if column.composed_of:
-            parts = [part for name in column.composed_of if (part := text_of(name))]
+            names = column.composed_of
+            parts = [part for name in names if (part := text_of([header_key(name)]))]
             if len(parts) == len(column.composed_of):
                 found[column.name] = f"concat_ws('-', {', '.join(parts)})"
             continue
-        text = text_of(*column.headers, column.label_zh, column.name)
+        text = text_of(_keys(column))
         if text is None:
             continue
-        deciding = text_of(column.unknown_when.header) if column.unknown_when else None
-        if column.unknown_when and deciding:
-            values = ", ".join(literal(value) for value in column.unknown_when.values)
+        unknown_when = column.unknown_when
+        deciding = text_of([header_key(unknown_when.header)]) if unknown_when else None
+        if unknown_when and deciding:
+            values = ", ".join(literal(value) for value in unknown_when.values)
             text = f"case when trim({deciding}) in ({values}) then null else {text} end"
         found[column.name] = text
     return found
@@ -89,11 +108,82 @@ def understood_headers(contract: Contract) -> set[str]:
     """Header keys that the contract knows, for telling unknown columns."""
     keys: set[str] = set()
     for column in contract.columns:
-        names = [*column.headers, *column.composed_of, column.label_zh, column.name]
+        keys.update(_keys(column), map(header_key, column.composed_of))
         if column.unknown_when:
-            names.append(column.unknown_when.header)
-        keys.update(header_key(name) for name in names)
+            keys.add(header_key(column.unknown_when.header))
     return keys
+
+
+def headers_of(column: Column, delivered: Sequence[str]) -> list[str]:
+    """The delivered headers that stand for a column or for a part of it."""
+    keys = {*_keys(column), *map(header_key, column.composed_of)}
+    return [header for header in delivered if header_key(header) in keys]
+
+
+def delivered_units(
+    contract: Contract, delivered: Sequence[str], stated: Sequence[Sequence[str]]
+) -> dict[str, str]:
+    """The unit of every column that was delivered in another one than its own.
+
+    A header's own unit counts before what the lines above it state (`stated`, sheet by sheet; of
+    what may stand there only units count). Raises UnknownUnit where units contradict each other,
+    or are over something that the contract does not convert.
+    """
+    found: dict[str, str] = {}
+    for column in contract.columns:
+        if not column.units:
+            continue
+        headers = headers_of(column, delivered)
+        own = {_unit_at_end(column, header) for header in headers}
+        if None in own and stated:
+            own = own - {None} | {_one_unit(column, candidates) for candidates in stated}
+        bases = {key.partition("(")[0] for key in _keys(column)}
+        for header in delivered:
+            base, _, bracket = header_key(header).rstrip(")").partition("(")
+            if base in bases:
+                _one_unit(column, [bracket])
+        sizes = {column.units[unit] if unit else 1: unit for unit in own}
+        if len(sizes) > 1:
+            raise UnknownUnit(
+                f"{'、'.join(headers)} is stated in several units "
+                f"({'、'.join(unit or 'none' for unit in sizes.values())}); send it in one"
+            )
+        for size, unit in sizes.items():
+            if unit and size != 1:
+                found[column.name] = unit
+    return found
+
+
+def _unit_at_end(column: Column, header: str) -> str | None:
+    key = header_key(header)
+    return next((u for u in column.units if key.endswith((f"({u})", f"(单位:{u})"))), None)
+
+
+def _one_unit(column: Column, candidates: Sequence[str]) -> str | None:
+    """The unit among the candidates, None if there is none; raises UnknownUnit if in doubt."""
+    keys = [header_key(candidate) for candidate in candidates]
+    units = {key for key in keys if key in column.units}
+    others = [key for key in keys if key not in units and key.partition("/")[0] in column.units]
+    if others or len({column.units[unit] for unit in units}) > 1:
+        raise UnknownUnit(
+            f"{column.label_zh} is stated in {'、'.join([*sorted(units), *others])}; send it in "
+            f"one of {'、'.join(column.units)}, or say in the contract what it may be per"
+        )
+    return min(units, default=None)
+
+
+def _keys(column: Column) -> dict[str, None]:
+    """How the headers of a column are compared: every name alone and with every unit."""
+    names = [header_key(name) for name in (*column.headers, column.label_zh, column.name)]
+    marks = ("", *(f"({unit})" for unit in column.units), *(f"(单位:{u})" for u in column.units))
+    return dict.fromkeys(name + mark for mark in marks for name in names)
+
+
+def _by_key(delivered: Sequence[str]) -> dict[str, list[str]]:
+    by_key: dict[str, list[str]] = {}
+    for header in delivered:
+        by_key.setdefault(header_key(header), []).append(header)
+    return by_key
 
 
 def missing_required(contract: Contract, delivered: Sequence[str]) -> list[str]:
@@ -117,7 +207,7 @@ def row_rules(contract: Contract) -> tuple[Rule, ...]:
         if not (column.headers or column.composed_of or column.otherwise):
             continue
         unread = f"coalesce(contains(unreadable, ',{name},'), false)"
-        if column.type not in ("text", "name"):
+        if column.type not in TEXTS:
             rules.append(
                 _critical(
                     f"{name}_is_readable",
@@ -165,7 +255,7 @@ def row_rules(contract: Contract) -> tuple[Rule, ...]:
                 )
             )
         is_number_in_text = column.type == "text" and column.sensitivity == "direct"
-        if column.type in ("id_number", "certificate_number") or is_number_in_text:
+        if column.type in NUMBERS_AS_TEXT or is_number_in_text:
             rules.append(
                 _critical(
                     f"{name}_is_not_scientific",
@@ -217,20 +307,26 @@ def typed_select(
     delivered: Sequence[str],
     rows: str,
     constants: Mapping[str, str],
+    units: Mapping[str, str],
 ) -> str:
     """The SELECT that types the rows of one delivery and names the critical rules each breaks.
 
     `rows` is the FROM item that has the delivered headers and `__row_number`; `constants` are the
-    received columns as SQL (`delivery_id`, `sender`, `period`, `period_month`, `delivered_on`).
-    Columns out: the contract's, `delivered_on`, `unreadable`, and the names of the rules that the
+    received columns as SQL (`delivery_id`, `sender`, `period`, `period_month`, `delivered_on`);
+    `units` are the delivered units of columns that are not in their own.
+    Columns out: the contract's, `delivered_on`, `unreadable`, `converted` (each value that was not
+    read from its plain form, `column: kind`; null if all were), and the names of the rules that the
     row breaks: `refused_by` (critical; null if accepted) and `warned_by` (warnings).
     """
     sources = column_sources(contract, delivered)
     identities = _identities(contract)
     made = {*constants, "row_number", *identities}
     own = [column for column in contract.columns if column.name not in made]
-    typed = {column.name: _typed(column, codes) for column in own}
-    read = [name for name, expression in typed.items() if expression != name]
+    forms = {column.name: _form(column, codes, units.get(column.name)) for column in own}
+    read = [name for name, form in forms.items() if form]
+    mended = [
+        column.name for column in own if column.type in NUMBERS_AS_TEXT and column.name in sources
+    ]
     unread = {
         name: f"{name} is null and nullif(trim({name}__text, '{BLANKS}'), '') is not null"
         for name in read
@@ -244,12 +340,25 @@ def typed_select(
         }
         for severity in ("critical", "warning")
     }
+    # what has a plain form is read from it first, so that the other forms cost nothing where there
+    # are none, and telling which was read costs nothing either
     texts = [f"{_clean(column, sources.get(column.name))} as {column.name}" for column in own]
+    texts += [f"{sources[name]} as {name}__delivered" for name in mended]
     supplied = [f"{_supplied(column)} as {column.name}" for column in own]
-    decoded = [f"{expression} as {name}" for name, expression in typed.items()]
-    decoded += [f"{name} as {name}__text" for name in read]
-    decoded += [f"{expression} as {name}" for name, expression in constants.items()]
-    kept = [column.name for column in contract.columns if column.name in typed]
+    supplied += [f"{name}__delivered" for name in mended]
+    plain = [column.name for column in own] + [f"{name}__delivered" for name in mended]
+    with_plain = {name: form.plain for name, form in forms.items() if form and form.plain}
+    plain += [f"{form} as {name}__plain" for name, form in with_plain.items()]
+    typed = [form.value(name) if form else name for name, form in forms.items()]
+    typed += [f"{name} as {name}__text" for name in read]
+    typed += [f"{name}__plain" for name in with_plain]
+    typed += [f"{name}__delivered" for name in mended]
+    typed += [f"{expression} as {name}" for name, expression in constants.items()]
+    conversions = [each for name, form in forms.items() if form for each in form.conversions(name)]
+    conversions += [
+        (f"{name}__delivered <> {name}", f"'{name}: one form of digits'") for name in mended
+    ]
+    kept = [column.name for column in contract.columns if column.name in forms]
     kept += ["row_number", *constants]
     identified = [f"{expression} as {name}" for name, expression in identities.items()]
     return f"""
@@ -261,18 +370,24 @@ supplied as (
     select row_number, {", ".join(supplied)}
     from texts
 ),
-typed as (
-    select row_number, {", ".join(decoded)}
+plain as (
+    select row_number, {", ".join(plain)}
     from supplied
 ),
+typed as (
+    select row_number, {", ".join(typed)}
+    from plain
+),
 judged as (
-    select {", ".join(kept + identified)}, ',' || {_names_of(unread)} || ',' as unreadable
+    select {", ".join(kept + identified)},
+        ',' || {_named(_faults(unread))} || ',' as unreadable,
+        {_named(conversions)} as converted
     from typed
 )
 select
-    {", ".join([*kept, *identities])}, unreadable,
-    {_names_of(broken["critical"])} as refused_by,
-    {_names_of(broken["warning"])} as warned_by
+    {", ".join([*kept, *identities])}, unreadable, converted,
+    {_named(_faults(broken["critical"]))} as refused_by,
+    {_named(_faults(broken["warning"]))} as warned_by
 from judged
 """
 
@@ -293,14 +408,18 @@ def _identities(contract: Contract) -> dict[str, str]:
     return found
 
 
-def _names_of(faults: Mapping[str, str]) -> str:
-    """The names whose predicate is true, joined by commas; null if there are none."""
-    if not faults:
+def _faults(faults: Mapping[str, str]) -> list[tuple[str, str]]:
+    return [(test, literal(name)) for name, test in faults.items()]
+
+
+def _named(tests: Sequence[tuple[str, str]]) -> str:
+    """The names (as SQL) whose predicate is true, joined by commas; null if there are none."""
+    if not tests:
         return "null::varchar"
-    named = ", ".join(f"case when {test} then {literal(name)} end" for name, test in faults.items())
+    named = ", ".join(f"case when {test} then {name} end" for test, name in tests)
     # nearly every row is good: one conjunction tells it, and only the others are taken apart
-    any_fault = " or ".join(f"({test})" for test in faults.values())
-    return f"case when {any_fault} then concat_ws(',', {named}) end"
+    any_of_them = " or ".join(f"({test})" for test, _ in tests)
+    return f"case when {any_of_them} then concat_ws(',', {named}) end"
 
 
 def _critical(name: str, column: str, expression: str, why: str, mend: str = "") -> Rule:
@@ -310,10 +429,11 @@ def _critical(name: str, column: str, expression: str, why: str, mend: str = "")
 def _clean(column: Column, source: str | None) -> str:
     if source is None:
         return "null::varchar"
-    if column.type in ("id_number", "certificate_number"):
+    if column.type in NUMBERS_AS_TEXT:
         # the common case first: mending costs several times what recognising does
+        shape = "[0-9A-Z]+" if column.type == "number_text" else "[0-9]{17}[0-9X]"
         return (
-            f"case when regexp_full_match({source}, '[0-9]{{17}}[0-9X]') then {source} "
+            f"case when regexp_full_match({source}, '{shape}') then {source} "
             f"else nullif({identity.normalised_id(source)}, '') end"
         )
     if column.type not in ("text", "name", "code", "flag") and not (
@@ -333,62 +453,156 @@ def _supplied(column: Column) -> str:
     return f"coalesce({', '.join(options)})" if len(options) > 1 else column.name
 
 
-def _typed(column: Column, codes: Codes) -> str:
+@dataclass(frozen=True)
+class _Form:
+    """How the text of a column becomes its value, as SQL over the text."""
+
+    plain: str | None
+    """The value of the plain form, else null; None where all forms are equal."""
+    mended: str
+    """The value of every other form that is understood, else null."""
+    kinds: tuple[tuple[str, str], ...] = ()
+    """What other forms are called, and the pattern of each; the first that fits."""
+    unit: str | None = None
+    """What the value was converted from."""
+
+    def value(self, name: str) -> str:
+        if self.plain is None:
+            return f"{self.mended} as {name}"
+        plain = f"{name}__plain"
+        return f"case when {plain} is not null then {plain} else {self.mended} end as {name}"
+
+    def conversions(self, name: str) -> list[tuple[str, str]]:
+        """Tests of the typed row and what each is called, as SQL."""
+        found = []
+        if self.plain is not None:
+            text = f"{name}__text"
+            tests = [
+                (kind, f"regexp_full_match({_half_width(text)}, '{pattern}')")
+                for kind, pattern in self.kinds
+            ]
+            tests += [("full width", f"{_half_width(text)} <> {text}"), ("other form", "true")]
+            named = " ".join(f"when {test} then '{name}: {kind}'" for kind, test in tests)
+            found.append((f"{name}__plain is null and {name} is not null", f"case {named} end"))
+        if self.unit:
+            found.append((f"{name} is not null", literal(f"{name}: {self.unit}")))
+        return found
+
+
+def _half_width(text: str) -> str:
+    half_width = f"translate({text}, '{identity.FULL_WIDTH}', '{identity.HALF_WIDTH}')"
+    return f"trim({half_width}, '{BLANKS}')"
+
+
+DATE_KINDS = (
+    ("Excel serial", "[0-9]{5}([.][0-9]+)?"),
+    ("time of day left out", ".*[ T][0-9:.]+"),
+    ("年月日", ".*年.*"),
+    ("digits alone", "[0-9]{6,8}([.]0+)?"),
+    ("slashes", ".*/.*"),
+    ("dots", ".*[.].*"),
+)
+NUMBER_KINDS = (("thousands separators", ".*,.*"),)
+AREA_KINDS = (("short code", "[0-9]{2,9}"),)
+
+
+def _form(column: Column, codes: Codes, unit: str | None) -> _Form | None:
+    """None if the value is the text itself."""
     name = column.name
-    if column.type in ("text", "name", "id_number", "certificate_number"):
-        return name
-    if column.type == "code":
-        words = codes.get(column.codes or "")
+    if column.type in TEXTS:
+        return None
+    if column.type in ("code", "flag"):
+        words = codes.get(column.codes or "") if column.type == "code" else FLAGS
         if not words:
             raise ContractError(f"column {name}: no code list {column.codes!r} in policies/")
         listed = ", ".join(f"{literal(text)}: {literal(code)}" for text, code in words.items())
-        return f"map {{{listed}}}[{name}]"
-    half_width = f"translate({name}, '{identity.FULL_WIDTH}', '{identity.HALF_WIDTH}')"
-    mended = f"trim({half_width}, '{BLANKS}')"
+        decoded = f"map {{{listed}}}[{name}]"
+        return _Form(None, f"{decoded}::{column.duckdb_type}")
+    mended = _half_width(name)
     if column.type == "area_code":
-        return (
-            f"case when regexp_full_match({name}, '[0-9]{{12}}') then {name} "
-            f"when regexp_full_match({mended}, '([0-9]{{2}}){{1,3}}|[0-9]{{9}}|[0-9]{{12}}') "
-            f"then rpad({mended}, 12, '0') end"
+        whole = _without_zero_decimals(mended)
+        return _Form(
+            f"case when regexp_full_match({name}, '[0-9]{{12}}') then {name} end",
+            f"case when regexp_full_match({whole}, '([0-9]{{2}}){{1,3}}|[0-9]{{9}}|[0-9]{{12}}') "
+            f"then rpad({whole}, 12, '0') end",
+            AREA_KINDS,
         )
     if column.type in ("integer", "year"):
         digits = f"regexp_extract({mended}, '^(-?[0-9]+)(\\.0*)?年?$', 1)"
-        return (
+        return _Form(
             f"case when regexp_full_match({name}, '-?[0-9]+') "
-            f"then try_cast({name} as {column.duckdb_type}) "
-            f"else try_cast({digits} as {column.duckdb_type}) end"
+            f"then try_cast({name} as {column.duckdb_type}) end",
+            f"try_cast({digits} as {column.duckdb_type})",
         )
     if column.type in ("yuan", "number"):
         # programs write `1e+05` when it is exact; a spreadsheet's `1.23E+05` has lost digits
         grouped = "[+-]?([0-9]+|[0-9]{1,3}(,[0-9]{3})+)?([.][0-9]*)?"
         digits = f"replace(regexp_extract({mended}, '^({grouped})$', 1), ',', '')"
-        return (
-            f"case when regexp_full_match({name}, '-?[0-9]+([.][0-9]+)?(e[+-]?[0-9]+)?') "
-            f"then try_cast({name} as {column.duckdb_type}) "
-            f"else try_cast({digits} as {column.duckdb_type}) end"
+        plain = f"regexp_full_match({name}, '-?[0-9]+([.][0-9]+)?(e[+-]?[0-9]+)?')"
+        return _Form(
+            f"case when {plain} then {_number(column, name, unit)} end",
+            _number(column, digits, unit),
+            NUMBER_KINDS,
+            f"{unit} to {column.type}" if unit else None,
         )
     if column.type == "date":
-        return _date(name, mended)
-    if column.type == "month":
-        digits = (
-            f"try_strptime(regexp_extract({mended}, "
-            "'^([0-9]{6}|[0-9]{4}[-/.年][0-9]{1,2})月?$', 1), "
-            "['%Y%m', '%Y-%m', '%Y/%m', '%Y.%m', '%Y年%m'])"
+        plain = f"regexp_full_match({name}, '{PLAIN_YEAR}-[0-9]{{2}}-[0-9]{{2}}')"
+        return _Form(
+            f"case when {plain} then try_cast({name} as date) end",
+            _date(mended),
+            DATE_KINDS,
         )
-        return f"date_trunc('month', coalesce({digits}::date, {_date(name, mended)}))::date"
-    if column.type == "flag":
-        return f"map {{'是': true, '否': false, '1': true, '0': false}}[{name}]"
+    if column.type == "month":
+        whole = _without_zero_decimals(mended)
+        # a spreadsheet shows October, entered as 2022.10, as 2022.1: that may be either
+        digits = (
+            f"try_strptime(regexp_extract({whole}, "
+            "'^([0-9]{6}|[0-9]{4}[-/年][0-9]{1,2}|[0-9]{4}[.]([0-9]{2}|[2-9]))月?$', 1), "
+            "['%Y%m', '%Y-%m', '%Y/%m', '%Y.%m', '%Y年%m'])::date"
+        )
+        plain = f"regexp_full_match({name}, '{PLAIN_YEAR}-[0-9]{{2}}')"
+        return _Form(
+            f"case when {plain} then try_cast({name} || '-01' as date) end",
+            f"date_trunc('month', coalesce({_in_range(digits)}, {_date(mended)}))::date",
+            (
+                *DATE_KINDS[:1],
+                ("day left out", ".*[-/.月][0-9]{1,2}[-/.月][0-9]+.*"),
+                *DATE_KINDS[2:],
+            ),
+        )
     raise ContractError(f"column {name}: a delivered column cannot be of type {column.type!r}")
 
 
-def _date(name: str, mended: str) -> str:
+def _number(column: Column, digits: str, unit: str | None) -> str:
+    if unit is None:
+        return f"try_cast({digits} as {column.duckdb_type})"
+    size = column.units.get(unit)
+    if size is None:
+        raise ContractError(
+            f"column {column.name}: a delivery is in {unit}, which the contract no longer reads"
+        )
+    amount = f"try_cast({digits} as decimal(28,8)) * {size}::decimal(10,0)"
+    return f"try_cast({amount} as {column.duckdb_type})"
+
+
+def _date(mended: str) -> str:
     """Whole dates, a time of day after them left out; a mere cast takes `epoch` for one."""
     formats = ["%Y-%m-%d", "%Y/%m/%d", "%Y%m%d", "%Y年%m月%d日", "%Y.%m.%d"]
     listed = ", ".join(literal(entry) for entry in formats)
     shape = "([0-9]{8}|[0-9]{4}[-/.年][0-9]{1,2}[-/.月][0-9]{1,2}日?)([ T][0-9:.]+)?"
-    parsed = (
-        f"case when regexp_full_match({name}, '[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}') "
-        f"then try_cast({name} as date) "
-        f"else try_strptime(regexp_extract({mended}, '^{shape}$', 1), [{listed}])::date end"
+    whole = _without_zero_decimals(mended)
+    written = f"try_strptime(regexp_extract({whole}, '^{shape}$', 1), [{listed}])::date"
+    days = (
+        f"floor(try_cast(regexp_extract({mended}, '^[0-9]{{5}}([.][0-9]+)?$') as double))::integer"
     )
-    return f"case when year({parsed}) between {EARLIEST_YEAR} and {LATEST_YEAR} then {parsed} end"
+    serial = f"case when {days} >= {EARLIEST_SERIAL} then date '{SERIAL_ZERO}' + {days} end"
+    return _in_range(f"coalesce({written}, {serial})")
+
+
+def _in_range(day: str) -> str:
+    return f"case when year({day}) between {EARLIEST_YEAR} and {LATEST_YEAR} then {day} end"
+
+
+def _without_zero_decimals(text: str) -> str:
+    """Five digits and more without the `.0` of a program that took them for a quantity."""
+    return f"regexp_replace({text}, '^([0-9]{{5,}})[.]0+$', '\\1')"

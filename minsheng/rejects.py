@@ -11,9 +11,9 @@ import pyarrow.parquet as pq
 import xlsxwriter
 
 from minsheng import corrections, parsing
-from minsheng.contracts import Column, Contract
+from minsheng.contracts import Contract
 from minsheng.lake import Receipt
-from minsheng.readers import MalformedRow
+from minsheng.readers import MalformedRow, where
 from minsheng.settings import RESTRICTED_FOLDER_MODE
 
 MALFORMED_RULE = "row_has_as_many_cells_as_the_header"
@@ -143,7 +143,8 @@ def _write_workbook(
         sheet.write_row(0, 0, REASON_COLUMNS, bold)
         for place, cell in enumerate(listed, start=1):
             value = str(cell["value"])[: corrections.SHOWN_CHARACTERS]
-            sheet.write_row(place, 0, {**cell, "value": value}.values())
+            shown = {**cell, "row_number": where(cell["row_number"]), "value": value}
+            sheet.write_row(place, 0, shown.values())
         for place, width in enumerate(REASON_COLUMNS.values()):
             sheet.set_column(place, place, width)
         if receipt.status == "taken":
@@ -159,7 +160,9 @@ def _write_mending_sheet(
     refused: Sequence[RefusedCell],
 ) -> None:
     """The refused rows as delivered, with the cells marked that a rule names."""
-    columns = {column.label_zh: _headers_of(column, receipt.headers) for column in source.columns}
+    columns = {
+        column.label_zh: parsing.headers_of(column, receipt.headers) for column in source.columns
+    }
     faulty: dict[int, set[str]] = {}
     for cell in refused:
         labels = cell["column"].split("、")
@@ -194,7 +197,9 @@ def refused_cells(delivery: Path, source: Contract, receipt: Receipt) -> list[Re
     judged = pq.read_table(typed, columns=["row_number", "refused_by"])
     refused = judged.filter(pc.is_valid(judged["refused_by"])).to_pylist()
     texts = corrections.texts_of(delivery / ROWS_FILE, [row["row_number"] for row in refused])
-    sources = {column.name: _headers_of(column, receipt.headers) for column in source.columns}
+    sources = {
+        column.name: parsing.headers_of(column, receipt.headers) for column in source.columns
+    }
     cells: list[RefusedCell] = []
     for row in refused:
         for name in row["refused_by"].split(","):
@@ -225,11 +230,3 @@ def refused_cells(delivery: Path, source: Contract, receipt: Receipt) -> list[Re
             }
         )
     return sorted(cells, key=lambda cell: (cell["row_number"], cell["rule"]))
-
-
-def _headers_of(column: Column, headers: Sequence[str]) -> list[str]:
-    names = {
-        parsing.header_key(name)
-        for name in (*column.headers, *column.composed_of, column.label_zh, column.name)
-    }
-    return [header for header in headers if parsing.header_key(header) in names]

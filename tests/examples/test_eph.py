@@ -1,19 +1,26 @@
 """Real survey households through the same flow; their figures against figures made by hand."""
 
+import codecs
 import csv
 import gzip
+import io
 import os
 import subprocess
 import sys
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from decimal import Decimal
 from pathlib import Path
+from typing import Literal
 
 import duckdb
+import polars as pl
 import pytest
 
-from minsheng.settings import PROJECT_ROOT
+from minsheng.build import Project
+from minsheng.lake import Receipt
+from minsheng.settings import PROJECT_ROOT, load_settings
+from tests.minsheng.desk import Desk
 
 ROUNDS = Path(os.environ.get("EPH_ROUNDS") or PROJECT_ROOT / "examples" / "eph" / "rounds")
 FILES = {"2020": "usu_hogar_t120.txt.gz", "2021": "usu_hogar_t121.txt.gz"}
@@ -55,6 +62,90 @@ def households() -> dict[str, dict[str, Household]]:
                 key = f"{row['CODUSU']}-{row['NRO_HOGAR']}"
                 found[year][key] = (income, int(row["IX_TOT"]), int(row["PONDIH"]))
     return found
+
+
+# ── the same round as other offices might write it ──────────────────────────────────────────────
+
+ROUND = FILES["2021"]
+DATASET = "agriculture__household_income"
+Rows = list[list[str]]
+
+
+def eph_desk(home: Path) -> Desk:
+    """The deployment's project over an empty home."""
+    return Desk(
+        Project(load_settings(home, deployment=str(PROJECT_ROOT / "examples/eph/deployment")))
+    )
+
+
+def take_round(home: Path, content: bytes) -> tuple[Receipt, pl.DataFrame]:
+    """The receipt of a round, and its typed rows without where they came from."""
+    desk = eph_desk(home)
+    receipt = desk.take(DATASET, "usu_hogar_2021-03.txt", content, day="2021-10-01")
+    return receipt, desk.typed(receipt).drop("delivery_id")
+
+
+@pytest.fixture(scope="module")
+def original(tmp_path_factory: pytest.TempPathFactory) -> tuple[Rows, pl.DataFrame]:
+    """The rows of the round as text, its header first, and as they are typed."""
+    content = gzip.decompress((ROUNDS / ROUND).read_bytes())
+    receipt, typed = take_round(tmp_path_factory.mktemp("original"), content)
+    assert (receipt.rows_received, receipt.rows_refused) == (15423, 0)
+    lines = io.StringIO(content.decode("latin-1"), newline="")
+    return list(csv.reader(lines, delimiter=";")), typed
+
+
+def written(
+    rows: Rows,
+    delimiter: str = ";",
+    end: str = "\r\n",
+    quoting: Literal[0, 1] = csv.QUOTE_MINIMAL,
+    after: str = "",
+    after_header: str = "",
+) -> bytes:
+    """Rows as text; each line has something after it."""
+    target = io.StringIO(newline="")
+    csv.writer(target, delimiter=delimiter, lineterminator="\n", quoting=quoting).writerows(rows)
+    header, *lines = target.getvalue().splitlines()
+    return "".join([header + after_header + end, *(line + after + end for line in lines)]).encode()
+
+
+def with_more_columns(rows: Rows) -> Rows:
+    added = [[f"MAS{place}" for place in range(9)], *[["NA", "0", "", "1,5"] + ["x"] * 5] * 15423]
+    return [row[:20] + more + row[20:] for row, more in zip(rows, added, strict=True)]
+
+
+def with_other_names(rows: Rows) -> Rows:
+    """Income sources that nobody reads are called otherwise, and are unknown."""
+    places = [place for place, name in enumerate(rows[0]) if name.startswith("V")]
+    assert len(places) > 10
+    renamed = [f"{name}_M" if place in places else name for place, name in enumerate(rows[0])]
+    return [renamed, *[["NA" if p in places else c for p, c in enumerate(row)] for row in rows[1:]]]
+
+
+VARIANTS: dict[str, Callable[[Rows], bytes]] = {
+    "nine more columns": lambda rows: written(with_more_columns(rows)),
+    "every cell quoted": lambda rows: written(rows, quoting=csv.QUOTE_ALL),
+    "no cell quoted": written,
+    "line feeds alone": lambda rows: written(rows, end="\n"),
+    "a delimiter at the end of every line": lambda rows: written(rows, after=";", after_header=";"),
+    "a delimiter at the end of every row": lambda rows: written(rows, after=";"),
+    "commas": lambda rows: written(rows, delimiter=",", quoting=csv.QUOTE_ALL),
+    "tabs": lambda rows: written(rows, delimiter="\t"),
+    "other names and NA": lambda rows: written(with_other_names(rows)),
+    "a mark of UTF-8": lambda rows: codecs.BOM_UTF8 + written(rows),
+    "UTF-16": lambda rows: written(rows).decode().encode("utf-16"),
+}
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_a_round_written_otherwise_gives_the_same_rows(
+    tmp_path: Path, original: tuple[Rows, pl.DataFrame], variant: str
+) -> None:
+    rows, expected = original
+    receipt, typed = take_round(tmp_path, VARIANTS[variant](rows))
+    assert (receipt.status, receipt.rows_refused) == ("taken", 0)
+    assert typed.equals(expected)
 
 
 def mean(households: list[Household]) -> Decimal:

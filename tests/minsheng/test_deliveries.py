@@ -261,8 +261,8 @@ def test_the_workbook_of_refused_rows_masks_who_is_meant(desk: Desk) -> None:
     header, *lines = workbook_rows(desk, "civil_affairs")
     assert header == ["行号", "列", "原值（已脱敏）", "规则", "原因", "如何改正"]
     assert [line[:4] for line in lines] == [
-        ["2.0", "公民身份号码", "9.9*******7", "id_number_is_not_scientific"],
-        ["3.0", "发放金额", "-3", "amount_yuan_is_not_too_small"],
+        ["第2行", "公民身份号码", "9.9*******7", "id_number_is_not_scientific"],
+        ["第3行", "发放金额", "-3", "amount_yuan_is_not_too_small"],
     ]
     assert all(line[4] for line in lines)
 

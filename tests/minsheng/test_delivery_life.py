@@ -87,8 +87,8 @@ def test_the_workbook_shows_each_refused_row_with_what_to_mend(desk: Desk) -> No
     assert book.sheetnames == ["退回原因", "请在此改正"]
     reasons = [[cell.value for cell in row] for row in book["退回原因"].iter_rows(min_row=2)]
     assert [row[:4] for row in reasons] == [
-        [3, "公民身份号码", "9.9*******7", "id_number_is_not_scientific"],
-        [4, "发放金额", "-3", "amount_yuan_is_not_too_small"],
+        ["第3行", "公民身份号码", "9.9*******7", "id_number_is_not_scientific"],
+        ["第4行", "发放金额", "-3", "amount_yuan_is_not_too_small"],
     ]
     assert reasons[0][4:] == [
         "公民身份号码被电子表格改成科学计数法，末位已丢失",

@@ -4,6 +4,7 @@ import csv
 import io
 import re
 import zipfile
+import zlib
 from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -15,8 +16,8 @@ import xlsxwriter
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from minsheng import readers
-from minsheng.readers import Reading, UnreadableFile, read_rows
+from minsheng.readers import SHEET_STEP, Reading, UnreadableFile, read_rows, where
+from minsheng.readers import text as text_reader
 
 HEADER = ("户编号", "姓名", "关系")
 
@@ -84,7 +85,7 @@ def written_file(draw: st.DrawFn) -> str:
 @given(
     text=written_file(),
     encoding=st.sampled_from(["utf-8", "utf-8-sig", "gb18030"]),
-    block_bytes=st.sampled_from([3, 16, 64, readers.BLOCK_BYTES]),
+    block_bytes=st.sampled_from([3, 16, 64, text_reader.BLOCK_BYTES]),
 )
 @example('户编号,姓名,关系\n1,"a\r\nb",c\n', "utf-8", 3)
 @example('户编号,姓名,关系\n1,"a,b,c\n2,"d,e\n', "utf-8", 64)
@@ -94,7 +95,7 @@ def test_every_row_of_a_csv_is_read_as_csv_reads_it_or_accounted_for(
 ) -> None:
     expected = list(csv.reader(io.StringIO(text, newline="")))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(readers, "BLOCK_BYTES", block_bytes)
+        patch.setattr(text_reader, "BLOCK_BYTES", block_bytes)
         try:
             reading, rows = read(tmp_path, text.encode(encoding))
         except UnreadableFile as fault:
@@ -109,7 +110,7 @@ def test_every_row_of_a_csv_is_read_as_csv_reads_it_or_accounted_for(
             assert rows[number] == tuple(cells)
         elif number in malformed:
             assert malformed[number].cells == len(cells)
-            assert len(cells) != len(HEADER) or any("\n" in cell for cell in cells)
+            assert len(cells) != len(reading.headers) or any("\n" in cell for cell in cells)
         else:
             assert not "".join(cells).strip()
             blank += 1
@@ -146,6 +147,27 @@ def test_two_rows_that_a_stray_quotation_mark_joins_are_refused_together(tmp_pat
     reading, rows = read(tmp_path, text.encode())
     assert rows == {3: ("3", "c", "妻")}
     assert [row.row_number for row in reading.malformed] == [2]
+
+
+def test_a_delimiter_at_the_end_of_every_row_is_no_cell(tmp_path: Path) -> None:
+    reading, rows = read(tmp_path, "户编号,姓名,关系\n1,张三,户主,\n2,李四,妻,\n".encode())
+    assert rows == {2: ("1", "张三", "户主", ""), 3: ("2", "李四", "妻", "")}
+    assert reading.headers == (*HEADER, "列4")
+
+
+def test_lines_that_end_with_a_carriage_return_alone_are_read_block_by_block(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(text_reader, "BLOCK_BYTES", 1000)
+    path = tmp_path / "a.csv"
+    path.write_text("户编号,姓名,关系\r" + "1,张三,户主\r" * 1000, newline="")
+    blocks = text_reader.whole_lines(text_reader.decoded(path, "utf-8"))
+    assert max(map(len, blocks)) < 2000
+    assert read_rows(path, score, tmp_path / "rows.parquet").row_count == 1000
+
+
+def test_a_row_is_named_by_its_sheet_and_its_number() -> None:
+    assert [where(5), where(SHEET_STEP + 5)] == ["第5行", "第2张表第5行"]
 
 
 def test_a_repeated_or_blank_header_gets_a_name_of_its_own(tmp_path: Path) -> None:
@@ -246,17 +268,71 @@ def test_an_archive_is_read_by_the_one_file_in_it(tmp_path: Path, name: str) -> 
     reading, rows = read(tmp_path, packed((name, content), *litter), "a.zip")
     assert rows == {2: ("1", "张三", "户主")}
     assert reading.form.startswith("zip, ")
-    assert not list(tmp_path.glob("unpacked*"))
+    assert not [*tmp_path.glob("unpacked*"), *tmp_path.glob("part*")]
+
+
+def test_tables_of_an_archive_are_read_one_below_the_other(tmp_path: Path) -> None:
+    content = packed(
+        ("甲乡.csv", (GOOD_TEXT + "2,王五\n").encode("gb18030")),
+        ("乙乡.xlsx", sheet(tmp_path, [["名册"], ("姓名", "户编号", "关系"), ("李四", "7", "妻")])),
+        ("丙乡.csv", (GOOD_TEXT + "3,赵六\n").encode()),
+        ("来函.pdf", b"x"),
+    )
+    reading, rows = read(tmp_path, content, "a.zip")
+    assert rows == {
+        2: ("1", "张三", "户主"),
+        SHEET_STEP + 3: ("7", "李四", "妻"),
+        2 * SHEET_STEP + 2: ("1", "张三", "户主"),
+    }
+    assert [where(row.row_number) for row in reading.malformed] == ["第3行", "第3张表第3行"]
+    assert reading.form == (
+        "zip, csv gb18030 ','; xlsx sheet Sheet1; csv utf-8 ','; not read: 来函.pdf"
+    )
+
+
+def test_a_member_whose_name_is_in_the_senders_code_page_is_named(tmp_path: Path) -> None:
+    target = io.BytesIO()
+    with zipfile.ZipFile(target, "w") as archive:
+        archive.writestr("xxxx.docx", b"x")
+        archive.writestr("a.csv", GOOD_TEXT)
+    content = target.getvalue().replace(b"xxxx.docx", "来函".encode("gbk") + b".docx")
+    reading, _ = read(tmp_path, content, "a.zip")
+    assert reading.form.endswith("; not read: 来函.docx")
+
+
+def damaged(archive: bytes) -> bytes:
+    """The same archive whose first member has another content than its checksum says."""
+    place = archive.index(zlib.crc32(GOOD_TEXT.encode()).to_bytes(4, "little"))
+    return archive.replace(archive[place : place + 4], b"\0\0\0\0")
+
+
+def locked(archive: bytes) -> bytes:
+    """The same archive, its members marked as encrypted."""
+    content = bytearray(archive)
+    for mark, place in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        content[content.index(mark) + place] |= 1
+    return bytes(content)
 
 
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (packed(("a.csv", b"x"), ("b.csv", b"y")), "the archive holds 2 files of 2 bytes"),
-        (packed(), "the archive holds 0 files"),
-        (packed(("a.zip", b"x")), "the archive holds an archive"),
+        (packed(), "the archive holds 0 tables of 0 bytes"),
+        (packed(("a.zip", b"x")), "the archive holds 0 tables of 0 bytes (a.zip)"),
+        (packed(("a.pdf", b"x")), "pack at least one file ending in .csv, "),
         (packed(("a.csv", GOOD_TEXT.encode()))[:60], "the archive cannot be opened"),
-        (packed(("a.pdf", b"x")), "files ending in .pdf are not read"),
+        (damaged(packed(("a.csv", GOOD_TEXT.encode()))), "the archive cannot be opened (Bad CRC"),
+        (locked(packed(("a.csv", GOOD_TEXT.encode()))), "the archive has a password"),
+        (
+            packed(("a.csv", GOOD_TEXT.encode()), ("说明.txt", "请查收".encode())),
+            "说明.txt in the archive: no header row",
+        ),
+        (
+            packed(
+                ("a.csv", GOOD_TEXT.encode()), ("b.csv", GOOD_TEXT.replace("关系", "x").encode())
+            ),
+            "different columns: 户编号、姓名、关系 and 户编号、姓名、x; send them apart",
+        ),
     ],
 )
 def test_an_archive_of_anything_else_is_refused(
@@ -278,6 +354,18 @@ def test_a_workbook_saved_as_a_page_is_read(tmp_path: Path, name: str) -> None:
     reading, rows = read(tmp_path, text.encode("gb18030"), name)
     assert rows == {3: ("1", "张 三 （𠮷）", "户主")}
     assert (reading.form, reading.blank_rows) == ("htm sheet table 1", 1)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("<p>请查收", "the page holds no table"),
+        ("<frameset><frame src='a.files/sheet001.htm'>", "a frame around other files; send the"),
+    ],
+)
+def test_a_page_without_a_table_is_refused(tmp_path: Path, text: str, message: str) -> None:
+    with pytest.raises(UnreadableFile, match=message):
+        read(tmp_path, text.encode(), "a.htm")
 
 
 def test_merged_cells_of_a_page_keep_their_columns(tmp_path: Path) -> None:

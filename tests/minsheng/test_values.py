@@ -1,6 +1,7 @@
 """Text becomes a value exactly, or its row is refused; nothing is guessed."""
 
 import re
+from dataclasses import replace
 from datetime import date
 from decimal import ROUND_HALF_UP, Decimal
 
@@ -9,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from minsheng.lake import Receipt
 from tests.minsheng.desk import INCOME, INCOME_HEADER, ROLL, ROLL_HEADER, VILLAGE, ZHANG, Desk
 
 FULL_WIDTH = str.maketrans("０１２３４５６７８９－．，", "0123456789-.,")
@@ -145,6 +147,7 @@ def test_a_date_is_read_as_departments_write_it(desk: Desk) -> None:
     texts = ["2022-06-01", "2022-6-1", "2022/06/01", "2022/6/1", "20220601", "2022年6月1日"]
     texts += ["2022年06月01日", "2022.6.1", "２０２２－０６－０１", " 2022-06-01 "]
     texts += ["2022-06-01 00:00:00", "2022-06-01T08:30:00", "2022/6/1 8:30", "2022.6.1 8:30:15.5"]
+    texts += ["44713", "44713.0", "44713.75", "４４７１３", "20220601.0"]
     assert certificates(desk, texts) == [(date(2022, 6, 1), None)] * len(texts)
 
 
@@ -156,7 +159,14 @@ def test_a_date_that_is_not_understood_refuses_its_row(desk: Desk) -> None:
         "2022-06-31",
         "2022-13-01",
         "2022111",
-        "44713",
+        "2022",
+        "20226",
+        "20999",
+        "73416",
+        "-44713",
+        "44713 8:30",
+        "202206",
+        "2022年6月",
         "22-06-01",
         "1-6-2022",
         "2022-06",
@@ -190,12 +200,23 @@ def test_a_month_is_read_as_departments_write_it(desk: Desk) -> None:
         "2022-6",
         "２０２２０６",
     ]
-    texts += ["2022-06-15", "2022年6月1日", "20220601"]
+    texts += ["2022-06-15", "2022年6月1日", "20220601", "2022.6", "2022年6", "202206.0", "44713"]
     assert start_months(desk, texts).rows() == [(date(2022, 6, 1), None)] * len(texts)
 
 
 def test_a_month_that_is_not_understood_refuses_its_row(desk: Desk) -> None:
-    texts = ["2022", "20226", "2022-13", "六月", "2022-06-31", "1-2022", "infinity"]
+    # 2022.1 is what a spreadsheet makes of 2022.10
+    texts = [
+        "2022",
+        "20226",
+        "2022.1",
+        "2022-06.0",
+        "2022-13",
+        "六月",
+        "2022-06-31",
+        "1-2022",
+        "infinity",
+    ]
     assert start_months(desk, texts).rows() == [(None, "start_month_is_readable")] * len(texts)
 
 
@@ -226,7 +247,162 @@ def test_identity_numbers_are_stored_in_one_form(desk: Desk) -> None:
     assert desk.typed(receipt)["id_number"].to_list() == ["99010119700101001X"] * len(written)
 
 
+def rolls(desk: Desk, phones: list[str], certificates: list[str]) -> pl.DataFrame:
+    """The members with these telephone and identity numbers."""
+    header = "户编号,证件号码,姓名,与户主关系,行政村代码,联系电话\n"
+    pairs = zip(phones, certificates, strict=True)
+    rows = "".join(
+        f"户{n},{number},张{n},户主,{VILLAGE},{phone}\n" for n, (phone, number) in enumerate(pairs)
+    )
+    rows += "".join(f"户丙{n},,李{n},户主,{VILLAGE},\n" for n in range(len(phones) + 1))
+    receipt = desk.take("agriculture__household_roll", "2022.csv", header + rows)
+    return desk.typed(receipt).select("phone", "id_number", "refused_by").head(len(phones))
+
+
+def test_a_number_that_a_program_took_for_a_quantity_is_mended_while_it_is_whole(
+    desk: Desk,
+) -> None:
+    phones = ["13800000000.0", "１３８００００００００", " 138 0000 0000", "'13800000000", ""]
+    old = "990101700101001"
+    numbers = [f"{old}.0", old, f"{old}.00", f" {old}", ""]
+    found = rolls(desk, phones, numbers).rows()
+    assert found == [("13800000000", old, None)] * 4 + [(None, None, None)]
+
+
+@pytest.mark.parametrize(
+    ("phone", "number", "rule"),
+    [
+        ("1.38E+10", "", "phone_is_not_scientific"),
+        ("", "9.90101E+17", "id_number_is_not_scientific"),
+        ("", f"{ZHANG}.0", "id_number_is_not_scientific"),
+    ],
+)
+def test_a_number_whose_digits_are_lost_refuses_its_row(
+    desk: Desk, phone: str, number: str, rule: str
+) -> None:
+    assert rolls(desk, [phone], [number])["refused_by"].to_list() == [rule]
+
+
 def test_a_number_of_the_household_in_scientific_notation_refuses_its_row(desk: Desk) -> None:
     rows = f"9.90101E+17,2,{VILLAGE},1\n户1,2,{VILLAGE},1\n"
     receipt = desk.take(INCOME, "2022.csv", INCOME_HEADER + rows)
     assert receipt.refused_by_rule == {"household_number_is_not_scientific": 1}
+
+
+# ── units ───────────────────────────────────────────────────────────────────────────────────────
+
+LEDGER = "户编号,家庭人口数,行政村代码,工资性收入{},生产经营性净收入{}"
+
+
+def ledger(desk: Desk, content: str) -> tuple[Receipt, list[tuple[Decimal | None, ...]]]:
+    """The receipt of an income ledger, and its wages and business incomes."""
+    receipt = desk.take(INCOME, "2022.csv", content)
+    if receipt.status == "refused":
+        return receipt, []
+    return receipt, desk.typed(receipt).select("wage_yuan", "business_yuan").rows()
+
+
+ROW = f"户1,2,{VILLAGE},1.23456,-2\n"
+IN_YUAN = [(Decimal("12345.60"), Decimal("-20000.00"))]
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        LEDGER.format("（万元）", "(万元)"),
+        LEDGER.format(" （单位：万元）", "【万元】"),
+        LEDGER.format("（万元/年）", "（万元／户）").replace("工资性收入", "wage_yuan"),
+        "单位：万元,,,,\n" + LEDGER.format("", ""),
+        "收入台账（单位: 万元、人）,,,,\n" + LEDGER.format("", "（万元）"),
+        "填报单位：开元街道,,,金额单位：万元,\n" + LEDGER.format("", ""),
+        "户编号,家庭人口数,行政村代码,收入（万元）,\n,,,工资性收入,生产经营性净收入",
+    ],
+)
+def test_amounts_in_another_unit_are_converted(desk: Desk, header: str) -> None:
+    receipt, amounts = ledger(desk, f"{header}\n{ROW}")
+    assert amounts == IN_YUAN
+    units = {kind.split(": ")[0] for kind in receipt.conversions}
+    assert units == {"wage_yuan", "business_yuan"} == set(receipt.units)
+    assert set(receipt.conversions.values()) == {1}
+
+
+def test_a_header_says_its_unit_before_the_title_does(desk: Desk) -> None:
+    header = "单位：万元,,,,\n" + LEDGER.format("（元）", "")
+    receipt, amounts = ledger(desk, f"{header}\n{ROW}")
+    assert amounts == [(Decimal("1.23"), Decimal("-20000.00"))]
+    assert receipt.units == {"business_yuan": "万元"}
+
+
+@pytest.mark.parametrize("title", ["单位：元", "单位：开元街道", "（2022年）", "单位：人"])
+def test_amounts_in_their_own_unit_are_left_as_they_are(desk: Desk, title: str) -> None:
+    receipt, amounts = ledger(desk, f"{title},,,,\n{LEDGER.format('', '')}\n{ROW}")
+    assert amounts == [(Decimal("1.23"), Decimal("-2.00"))]
+    assert (receipt.units, receipt.conversions) == ({}, {})
+
+
+@pytest.mark.parametrize(
+    ("header", "message"),
+    [
+        (LEDGER.format("（元/月）", ""), "工资性收入 is stated in 元/月; send it in one of 元、"),
+        ("单位：元/月,,,,\n" + LEDGER.format("", ""), "工资性收入 is stated in 元/月; send it in"),
+        ("（元）,（万元）,,,\n" + LEDGER.format("", ""), "stated in 万元、元; send it in one of"),
+        (
+            LEDGER.format("（元）", "").replace("生产经营性净收入", "工资性收入（万元）"),
+            "is stated in several units",
+        ),
+    ],
+)
+def test_a_unit_in_doubt_refuses_the_file(desk: Desk, header: str, message: str) -> None:
+    receipt, _ = ledger(desk, f"{header}\n{ROW}")
+    assert receipt.status == "refused"
+    assert message in receipt.message
+
+
+def test_amounts_per_month_are_read_where_the_contract_says_how(desk: Desk) -> None:
+    source = desk.source(INCOME)
+    wage = source.column("wage_yuan")
+    monthly = replace(wage, units={**wage.units, "元/月": 12})
+    columns = tuple(monthly if column == wage else column for column in source.columns)
+    lenient = desk.with_contract(replace(source, columns=columns))
+    receipt, amounts = ledger(lenient, f"{LEDGER.format('（元/月）', '')}\n{ROW}")
+    assert amounts == [(Decimal("14.81"), Decimal("-2.00"))]
+    assert receipt.conversions == {"wage_yuan: 元/月 to yuan": 1}
+
+
+@many_at_once
+@given(st.lists(st.decimals(-(10**11), 10**11, places=6), min_size=1, max_size=50))
+def test_an_amount_in_ten_thousands_is_exact_to_the_fen(desk: Desk, drawn: list[Decimal]) -> None:
+    rows = [f"户{n},2,{VILLAGE},{amount:f}\n" for n, amount in enumerate(drawn)]
+    header = INCOME_HEADER.replace("净收入", "净收入（万元）")
+    # another file each time, though the amounts be the same
+    desk.put(INCOME, "2022.csv", header + "".join(rows) + "\n" * len(desk.receipts()))
+    (receipt,) = desk.ingest(INCOME).receipts
+    expected = [(10000 * amount).quantize(Decimal("0.01"), ROUND_HALF_UP) for amount in drawn]
+    assert desk.typed(receipt)["business_yuan"].to_list() == expected
+
+
+# ── what the receipt says of it ─────────────────────────────────────────────────────────────────
+
+
+def test_the_receipt_counts_what_was_not_read_from_its_plain_form(desk: Desk) -> None:
+    months = ["2022-06", "44713", "44714", "2022年6月", "202206", "2022/6", "2022-06-01", "x", ""]
+    rows = "".join(f'{ZHANG},张{n},低保,{month},"1,00{n}"\n' for n, month in enumerate(months))
+    rows += f"９９０１０１１９７００１０１００１Ｘ,李四,低保,2022-06,５00\n{ZHANG},王五,低保,,5.\n"
+    receipt = desk.take(ROLL, "2022-12.csv", ROLL_HEADER + rows)
+    assert receipt.refused_by_rule == {"start_month_is_readable": 1}
+    assert receipt.conversions == {
+        "id_number: one form of digits": 1,
+        "monthly_yuan: full width": 1,
+        "monthly_yuan: other form": 1,
+        "monthly_yuan: thousands separators": 9,
+        "start_month: Excel serial": 2,
+        "start_month: day left out": 1,
+        "start_month: digits alone": 1,
+        "start_month: slashes": 1,
+        "start_month: 年月日": 1,
+    }
+
+
+def test_a_file_in_plain_form_has_no_conversions(desk: Desk) -> None:
+    receipt = desk.take(ROLL, "2022-12.csv", ROLL_HEADER + f"{ZHANG},张三,低保,2022-06,500\n")
+    assert (receipt.rows_accepted, receipt.conversions, receipt.units) == (1, {}, {})

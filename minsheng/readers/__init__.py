@@ -1,0 +1,58 @@
+"""From a delivered file to rows of text: encodings, workbooks, pages, archives, header rows.
+
+What stands in the file is kept as it stands; nothing is typed here. Rows are numbered as a
+spreadsheet shows them, title and header rows counted; those of a Parquet file from 1.
+"""
+
+from pathlib import Path
+
+from minsheng.readers import archive, page, parquet, text, workbook
+from minsheng.readers.common import (
+    ROW_NUMBER,
+    SHEET_STEP,
+    MalformedRow,
+    Reading,
+    Score,
+    UnreadableFile,
+    where,
+)
+
+READ_SUFFIXES = text.SUFFIXES + workbook.SUFFIXES + page.SUFFIXES + parquet.SUFFIXES
+
+__all__ = [
+    "READ_SUFFIXES",
+    "ROW_NUMBER",
+    "SHEET_STEP",
+    "MalformedRow",
+    "Reading",
+    "Score",
+    "UnreadableFile",
+    "read_rows",
+    "where",
+]
+
+
+def read_rows(path: Path, score: Score, destination: Path) -> Reading:
+    """Write the rows of `path` as text to the Parquet file `destination`.
+
+    Columns out: `__row_number` and the delivered headers. Raises UnreadableFile.
+    """
+    if path.stat().st_size == 0:
+        raise UnreadableFile("the file is empty (0 bytes); send it again")
+    suffix = path.suffix.lower()
+    if suffix == archive.SUFFIX:
+        return archive.read(
+            path, READ_SUFFIXES, destination, lambda table, rows: read_rows(table, score, rows)
+        )
+    if suffix in page.SUFFIXES or (suffix in workbook.SUFFIXES and page.is_page(path)):
+        return page.read(path, score, destination)
+    if suffix in workbook.SUFFIXES:
+        return workbook.read(path, score, destination)
+    if suffix in text.SUFFIXES:
+        return text.read(path, score, destination)
+    if suffix in parquet.SUFFIXES:
+        return parquet.read(path, destination)
+    raise UnreadableFile(
+        f"files ending in {suffix or 'nothing'} are not read; "
+        f"send one of {', '.join((*READ_SUFFIXES, archive.SUFFIX))}"
+    )
