@@ -4,6 +4,7 @@
 """
 
 from functools import cache
+from pathlib import Path
 
 import dagster as dg
 
@@ -20,22 +21,26 @@ from minsheng.settings import load_settings
 
 
 @cache
-def all_assets() -> tuple[dg.AssetsDefinition, ...]:
-    """Every asset of the deployment, in flow order."""
-    project = Project(load_settings())
+def all_assets(deployment: Path) -> tuple[dg.AssetsDefinition, ...]:
+    """Every asset of a deployment, in flow order."""
+    project = Project(load_settings(deployment=str(deployment)))
+
+    def names() -> frozenset[str]:
+        return table_names(deployment)
+
     tables = (
-        *raw_assets(project, table_names),
-        *meta_assets(project, table_names),
-        *reference_assets(project, table_names),
-        *staged_assets(project, table_names),
-        *vault_assets(project, table_names),
-        *model_assets(project, table_names),
-        *quality_assets(project, table_names),
+        *raw_assets(project, names),
+        *meta_assets(project, names),
+        *reference_assets(project, names),
+        *staged_assets(project, names),
+        *vault_assets(project, names),
+        *model_assets(project, names),
+        *quality_assets(project, names),
     )
     return (*tables, release_asset([asset.key for asset in tables]))
 
 
 @cache
-def table_names() -> frozenset[str]:
+def table_names(deployment: Path) -> frozenset[str]:
     """Names of all tables that a whole build makes."""
-    return frozenset(".".join(asset.key.path) for asset in all_assets()[:-1])
+    return frozenset(".".join(asset.key.path) for asset in all_assets(deployment)[:-1])

@@ -14,13 +14,13 @@ SHOWN_FILES = 20
 
 
 def raw_assets(project: Project, everything: TableNames) -> list[dg.AssetsDefinition]:
-    """One asset a dataset; one that the deployment does not enable is empty."""
-    return [_raw_asset(project, source, everything) for source in project.all_sources]
+    """One asset a dataset that the deployment enables."""
+    return [_raw_asset(project, source, everything) for source in project.sources]
 
 
 def _raw_asset(project: Project, source: Contract, everything: TableNames) -> dg.AssetsDefinition:
     def make(warehouse: Warehouse, build: Build) -> Metadata:
-        shown = _taken(build, source) if build.project.is_enabled(source) else {}
+        shown = _taken(build, source)
         return row_count(make_raw(warehouse, build.project, source)) | shown
 
     raw = project.contracts[f"raw.{source.table}"]

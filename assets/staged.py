@@ -11,7 +11,7 @@ from minsheng.warehouse import Warehouse
 
 def staged_assets(project: Project, everything: TableNames) -> list[dg.AssetsDefinition]:
     """One asset a dataset, made from its contract."""
-    return [_staged_asset(project, source, everything) for source in project.all_sources]
+    return [_staged_asset(project, source, everything) for source in project.sources]
 
 
 def _staged_asset(

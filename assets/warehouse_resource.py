@@ -10,7 +10,14 @@ from pathlib import Path
 import dagster as dg
 from pydantic import PrivateAttr
 
-from minsheng.build import Inputs, Project, downstream, gather_inputs, mark_stale
+from minsheng.build import (
+    Inputs,
+    Project,
+    downstream,
+    gather_inputs,
+    make_absent,
+    mark_stale,
+)
 from minsheng.lake import delivered_bytes
 from minsheng.lock import refresh_lock
 from minsheng.release import current
@@ -64,6 +71,7 @@ class Build:
                     delivered_bytes(self.settings.inbox, self.settings.lake),
                 )
             )
+            make_absent(self._warehouse, self.project)
         return self._warehouse
 
     def table_is_made(self, name: str) -> None:

@@ -66,13 +66,12 @@ class Project:
         return enabled_sources(self.contracts, self.settings)
 
     @cached_property
-    def all_sources(self) -> tuple[Contract, ...]:
-        """Staged contracts of every dataset; one that is not enabled is an empty typed table."""
+    def absent_sources(self) -> tuple[Contract, ...]:
+        """Staged contracts of the datasets that are not enabled."""
         return tuple(
-            sorted(
-                (c for c in self.contracts.values() if c.layer == "staged"),
-                key=lambda contract: contract.table,
-            )
+            contract
+            for contract in self.contracts.values()
+            if contract.layer == "staged" and contract not in self.sources
         )
 
     @cached_property
@@ -94,9 +93,6 @@ class Project:
     def reads(self) -> dict[str, tuple[str, ...]]:
         """What each table is made from or checked against, by name."""
         return table_reads(self)
-
-    def is_enabled(self, source: Contract) -> bool:
-        return source in self.sources
 
 
 @dataclass(frozen=True)
@@ -204,10 +200,15 @@ def make_raw(warehouse: Warehouse, project: Project, source: Contract) -> int:
     return sum(receipt.rows_received for receipt in receipts)
 
 
+def make_absent(warehouse: Warehouse, project: Project) -> None:
+    """Make `staged.<source>` of the datasets that are not enabled: empty, so that models bind."""
+    for source in project.absent_sources:
+        columns = ", ".join(f"null::{c.duckdb_type} as {c.name}" for c in source.columns)
+        write_view(warehouse, source, "staged", f"select {columns} where false", commented=False)
+
+
 def _in_force(project: Project, source: Contract) -> tuple[Receipt, ...]:
     """The deliveries of one dataset that count."""
-    if not project.is_enabled(source):
-        return ()
     receipts = lake.read_receipts(project.settings.lake, source.table)
     return lake.effective(receipts, project.known_on)
 
@@ -311,7 +312,7 @@ def make_reference(warehouse: Warehouse, project: Project, contract: Contract) -
 
 def make_vault(warehouse: Warehouse, project: Project, contract: Contract) -> int:
     """Make a table of who is who."""
-    sources = project.all_sources
+    sources = project.sources
     makers = {
         "identity": lambda: linkage.identity_select(sources, project.secret),
         "household": lambda: linkage.household_select(sources, project.secret),
@@ -426,13 +427,13 @@ def table_reads(project: Project) -> dict[str, tuple[str, ...]]:
 
     Nobody writes it twice: the SQL and the contracts say it.
     """
-    raw = tuple(f"raw.{source.table}" for source in project.all_sources)
-    staged = tuple(source.name for source in project.all_sources)
+    raw = tuple(f"raw.{source.table}" for source in project.sources)
+    staged = tuple(source.name for source in project.sources)
+    absent = {source.name for source in project.absent_sources}
     reads: dict[str, tuple[str, ...]] = dict.fromkeys(raw, ())
+    reads |= {source.name: (f"raw.{source.table}",) for source in project.sources}
     for contract in project.contracts.values():
-        if contract.layer == "staged":
-            reads[contract.name] = (f"raw.{contract.table}",)
-        elif contract.layer == "vault":
+        if contract.layer == "vault":
             reads[contract.name] = (*staged, "meta.delivery")
             if contract.table == "loose_record":
                 reads[contract.name] += ("vault.identity",)
@@ -448,7 +449,8 @@ def table_reads(project: Project) -> dict[str, tuple[str, ...]]:
     reads |= {name: model.reads for name, model in project.models.items()}
     for name, contract in project.contracts.items():
         if name in reads:
-            reads[name] = tuple(sorted({*reads[name], *_tables_checked_against(contract)}))
+            read = {*reads[name], *_tables_checked_against(contract)}
+            reads[name] = tuple(sorted(read - absent))
     return reads
 
 
@@ -574,6 +576,7 @@ def _source_row(source: Contract, inputs: Inputs, settings: Settings) -> dict[st
         "stale_since": stale_since,
         "rows_accepted": sum(receipt.rows_accepted for receipt in receipts),
         "rows_refused": sum(receipt.rows_refused for receipt in receipts),
+        "delivery_mode": source.delivery.mode,
         "is_personal": linkage.is_personal(source),
     }
 

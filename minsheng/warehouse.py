@@ -140,11 +140,13 @@ def write_rows(
         return write_table(warehouse, contract, f"select * from {name}")
 
 
-def write_view(warehouse: Warehouse, contract: Contract, schema: str, select: str) -> None:
+def write_view(
+    warehouse: Warehouse, contract: Contract, schema: str, select: str, *, commented: bool = True
+) -> None:
     """Make a view of the contract's name in `schema`."""
     name = f"{_catalog(schema)}.{schema}.{quoted(contract.table)}"
     warehouse.connection.execute(f"create or replace view {name} as {select}")
-    if schema == contract.layer:
+    if commented and schema == contract.layer:
         _comment(warehouse.connection, "view", name, contract)
 
 

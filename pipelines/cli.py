@@ -44,6 +44,7 @@ def demo(
                 households=households,
                 seed=seed,
                 dirty_rate=dirty,
+                datasets=settings.datasets,
                 progress=progress,
             )
         typer.echo(f"invented {summary.rows:,} rows in {summary.files} files")

@@ -124,7 +124,7 @@ def _run(
     from dagster import DagsterEvent, DagsterEventType, EventLogEntry
     from sqlalchemy.exc import SQLAlchemyError
 
-    from pipelines.definitions import defs
+    from pipelines.definitions import definitions_of
     from pipelines.jobs import refresh as job
 
     events: list[DagsterEvent] = []
@@ -148,14 +148,18 @@ def _run(
                 "known_on": known_on.isoformat() if known_on else "",
                 "as_of": as_of.isoformat() if as_of else "",
             }
-            result = defs.resolve_job_def(job.name).execute_in_process(
-                instance=instance,
-                run_id=run_id,
-                raise_on_error=False,
-                run_config={
-                    "resources": {"warehouse": {"config": config}},
-                    "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
-                },
+            result = (
+                definitions_of(settings.deployment)
+                .resolve_job_def(job.name)
+                .execute_in_process(
+                    instance=instance,
+                    run_id=run_id,
+                    raise_on_error=False,
+                    run_config={
+                        "resources": {"warehouse": {"config": config}},
+                        "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
+                    },
+                )
             )
     except (SQLAlchemyError, OSError) as fault:
         told = getattr(fault, "orig", None) or fault

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -53,13 +53,15 @@ def generate(
     households: int = 20_000,
     seed: int = 2022,
     dirty_rate: float = 0.02,
+    datasets: Collection[str] | None = None,
     progress: Callable[[str], None] | None = None,
 ) -> DemoSummary:
     """Write a demo inbox and its truth.
 
     Identity numbers have the real shape and a correct check digit, but their regions, 330390 to
     330399, were never assigned, so they are nobody's.  The same arguments give the same bytes.
-    Neither folder may hold files already.
+    Neither folder may hold files already. `datasets` (`department__dataset`) leaves out the files
+    of all others; what is in the rest is the same without them.
     """
     if households < 1:
         raise ValueError(f"households must be at least 1, not {households}")
@@ -73,7 +75,12 @@ def generate(
     if used:
         raise ValueError(f"these regions are assigned: {', '.join(sorted(used))}")
     has_dirt = dirty_rate > 0
-    files = Inbox(inbox, plan_files(reference, households, has_dirt))
+    plans = {
+        dataset: files
+        for dataset, files in plan_files(reference, households, has_dirt).items()
+        if datasets is None or f"{reference.contracts[dataset].department}__{dataset}" in datasets
+    }
+    files = Inbox(inbox, plans)
     counts: Counter[str] = Counter()
     errors: Counter[str] = Counter()
     shocks: Counter[str] = Counter()
@@ -90,9 +97,13 @@ def generate(
                 # Errors have their own random numbers: another rate changes no life and no wording.
                 rng = np.random.default_rng([seed, lives.chunk, stream])
                 for rows in writer.datasets():
+                    if rows.dataset not in plans:
+                        continue
                     errors += write_rows(lives, rows, reference, files, facts, dirty_rate, rng)
             rng = np.random.default_rng([seed, lives.chunk, 35])
             for rural in RuralWriter(lives, reference, seed).rural_datasets():
+                if rural.rows.dataset not in plans:
+                    continue
                 facts.write_statements(lives, rural, files.plans[rural.rows.dataset])
                 errors += write_rows(lives, rural.rows, reference, files, facts, dirty_rate, rng)
             member_count = len(lives.members.household)

@@ -15,6 +15,8 @@ from minsheng.settings import Settings, load_settings
 from pipelines.refresh import Outcome, refresh
 
 HOUSEHOLDS = 300
+CORE = str(Path(__file__).parent / "core")
+"""A deployment with the nine datasets that the figures of the first plan are made from."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,7 @@ MakeHome = Callable[..., Settings]
 
 def make_demo(home: Path, dirty_rate: float, households: int = HOUSEHOLDS) -> Settings:
     """A home whose inbox holds the demo's files and nothing is ingested yet."""
-    settings = load_settings(home)
+    settings = load_settings(home, CORE)
     keep_demo_secret(settings.vault)
     generate(
         settings.inbox,
@@ -50,6 +52,7 @@ def make_demo(home: Path, dirty_rate: float, households: int = HOUSEHOLDS) -> Se
         project_root=settings.root,
         households=households,
         dirty_rate=dirty_rate,
+        datasets=settings.datasets,
     )
     return settings
 
@@ -82,5 +85,5 @@ def own_home(clean: Home, tmp_path: Path) -> Home:
     """A copy of the clean home that a test may change."""
     home = tmp_path / "home"
     shutil.copytree(clean.settings.home, home, symlinks=True)
-    settings = load_settings(home)
+    settings = load_settings(home, CORE)
     return Home(settings, clean.outcome)

@@ -13,9 +13,11 @@ from assets import all_assets, table_names
 from assets.warehouse_resource import PARTIAL_PREFIX
 from minsheng.release import current
 from minsheng.settings import load_settings
-from pipelines.definitions import defs
+from pipelines.definitions import definitions_of
 from pipelines.refresh import dagster_instance, refresh
-from tests.pipelines.conftest import Home
+from tests.pipelines.conftest import CORE, Home
+
+defs = definitions_of(Path(CORE))
 
 
 def materialise(home: Home, *names: str) -> dg.ExecuteInProcessResult:
@@ -30,7 +32,9 @@ def materialise(home: Home, *names: str) -> dg.ExecuteInProcessResult:
             instance=instance,
             raise_on_error=False,
             run_config={
-                "resources": {"warehouse": {"config": {"home": str(home.settings.home)}}},
+                "resources": {
+                    "warehouse": {"config": {"home": str(home.settings.home), "deployment": CORE}}
+                },
                 "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
             },
         )
@@ -45,7 +49,7 @@ def test_the_flow_is_grouped_by_layer_and_every_asset_has_an_owner_and_a_check()
         assert node.kinds
         assert node.freshness_policy is not None
     checked = {key.asset_key for key in graph.asset_check_keys}
-    assert {".".join(key.path) for key in checked} == table_names()
+    assert {".".join(key.path) for key in checked} == table_names(Path(CORE))
 
 
 def test_dependencies_are_what_the_sql_reads() -> None:
@@ -150,7 +154,8 @@ def test_a_run_of_selected_assets_cannot_publish(own_home: Home) -> None:
 
 
 def test_a_selected_table_without_any_build_says_what_to_do(tmp_path: Path) -> None:
-    home = Home(load_settings(tmp_path), refresh(load_settings(tmp_path)))
+    settings = load_settings(tmp_path, CORE)
+    home = Home(settings, refresh(settings))
     assert home.outcome.state == "failed"
     assert "put files into the inbox" in home.outcome.message
     result = materialise(home, "indicators/income_growth")
@@ -158,7 +163,7 @@ def test_a_selected_table_without_any_build_says_what_to_do(tmp_path: Path) -> N
 
 
 def test_every_asset_is_listed_once_and_the_release_is_last() -> None:
-    keys = [asset.key for asset in all_assets()]
+    keys = [asset.key for asset in all_assets(Path(CORE))]
     assert len(keys) == len(set(keys))
     assert keys[-1] == dg.AssetKey(["published", "release"])
 

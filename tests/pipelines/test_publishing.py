@@ -24,7 +24,7 @@ from minsheng.release import AuditFailure, current, publish, rollback, versions
 from minsheng.settings import SettingsError, load_settings
 from pipelines.refresh import refresh
 from tests.disk import needs_root, resize, small_disk
-from tests.pipelines.conftest import Home, make_demo
+from tests.pipelines.conftest import CORE, Home, make_demo
 
 RELIEF_2021_06 = "inbox/civil_affairs/relief_payment/330328000000/2021-06.csv"
 LINE = "身份证号码,姓名,发放项目,发放金额\n330399195001010012,甲乙,低保金,{amount}\n"
@@ -75,7 +75,7 @@ def test_nothing_new_publishes_nothing_and_does_not_load_dagster(clean: Home) ->
     probe = (
         "import sys; from pathlib import Path; from minsheng.settings import load_settings; "
         "from pipelines.refresh import refresh; "
-        f"outcome = refresh(load_settings(Path({str(clean.settings.home)!r}))); "
+        f"outcome = refresh(load_settings(Path({str(clean.settings.home)!r}), {CORE!r})); "
         "print(outcome.state, 'dagster' in sys.modules)"
     )
     printed = subprocess.run(
@@ -207,7 +207,7 @@ def test_a_full_disk_keeps_the_last_good_version_wherever_it_fills(
     used = sum(path.stat().st_size for path in clean.settings.home.rglob("*")) // 1024
     with small_disk(home, 4 * used):
         shutil.copytree(clean.settings.home, home, symlinks=True, dirs_exist_ok=True)
-        own = Home(load_settings(home), clean.outcome)
+        own = Home(load_settings(home, CORE), clean.outcome)
         deliver(own, RELIEF_2021_06, LINE.format(amount="8.00"))
         before = own.rows("select build_id from meta.build")
         messages = []
