@@ -229,7 +229,7 @@ def make_staged(warehouse: Warehouse, project: Project, source: Contract) -> int
         return sum(receipt.rows_accepted for receipt in receipts)
     places = ", ".join(
         f"({literal(receipt.delivery_id)}, {place})"
-        for place, receipt in enumerate(sorted(receipts, key=lake.in_order))
+        for place, receipt in enumerate(sorted(receipts, key=lambda receipt: receipt.order))
     )
     direction = "desc" if source.delivery.mode == "upsert" else "asc"
     write_view(

@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import date, datetime, timedelta
+from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
@@ -76,6 +77,15 @@ class Receipt:
     def table(self) -> str:
         return f"{self.department}__{self.dataset}"
 
+    @cached_property
+    def order(self) -> tuple[datetime, datetime, str]:
+        """Sorts deliveries by when they were delivered, then taken: a total order."""
+        return (
+            datetime.fromisoformat(self.delivered_at),
+            datetime.fromisoformat(self.ingested_at),
+            self.delivery_id,
+        )
+
     @property
     def delivered_on(self) -> date:
         return datetime.fromisoformat(self.delivered_at).date()
@@ -137,7 +147,7 @@ def read_receipts(lake: Path, table: str = "[!.]*__*") -> tuple[Receipt, ...]:
         for name in ("headers", "unknown_columns", "absent_columns", "doubts"):
             values[name] = tuple(values[name])
         receipts.append(Receipt(**values))
-    return tuple(sorted(receipts, key=in_order))
+    return tuple(sorted(receipts, key=lambda receipt: receipt.order))
 
 
 def delivered_bytes(inbox: Path, lake: Path) -> int:
@@ -161,7 +171,8 @@ def effective(receipts: Iterable[Receipt], known_on: date | None) -> tuple[Recei
     never counts. `known_on` leaves out what was delivered after that day.
     """
     known = sorted(
-        (r for r in receipts if known_on is None or r.delivered_on <= known_on), key=in_order
+        (r for r in receipts if known_on is None or r.delivered_on <= known_on),
+        key=lambda receipt: receipt.order,
     )
     gone = withdrawn(known)
     whole: dict[tuple[str, ...], Receipt] = {}
@@ -179,13 +190,13 @@ def effective(receipts: Iterable[Receipt], known_on: date | None) -> tuple[Recei
     for receipt in found:  # a correction is appended and may have a correction itself
         if receipt.delivery_id in corrections:
             found.append(corrections[receipt.delivery_id])
-    return tuple(sorted(found, key=lambda r: (r.table, r.period, r.sender or "", *in_order(r))))
+    return tuple(sorted(found, key=lambda r: (r.table, r.period, r.sender or "", *r.order)))
 
 
 def withdrawn(receipts: Iterable[Receipt]) -> frozenset[str]:
     """Deliveries that were withdrawn; a withdrawal may be withdrawn in its turn."""
     gone: set[str] = set()
-    for receipt in sorted(receipts, key=in_order, reverse=True):
+    for receipt in sorted(receipts, key=lambda receipt: receipt.order, reverse=True):
         if receipt.status == "withdrawal" and receipt.delivery_id not in gone:
             gone.add(receipt.withdraws)
     return frozenset(gone)
@@ -272,12 +283,3 @@ def _month_number(month: date) -> int:
 def last_day(month: date) -> date:
     """The last day of the month that begins on `month`."""
     return (month + timedelta(days=31)).replace(day=1) - timedelta(days=1)
-
-
-def in_order(receipt: Receipt) -> tuple[datetime, datetime, str]:
-    """Sorts deliveries by when they were delivered, then taken: a total order."""
-    return (
-        datetime.fromisoformat(receipt.delivered_at),
-        datetime.fromisoformat(receipt.ingested_at),
-        receipt.delivery_id,
-    )

@@ -1,30 +1,6 @@
-"""The code location: everything Dagster knows, in one list."""
+"""The code location: what Dagster knows of the deployment that the environment names."""
 
-from functools import cache
-from pathlib import Path
-
-import dagster as dg
-
-from assets import all_assets
-from assets.warehouse_resource import WarehouseResource
 from minsheng.settings import load_settings
-from pipelines.freshness import with_freshness
-from pipelines.jobs import refresh
-from pipelines.schedules import nightly_refresh
-from pipelines.sensors import inbox
-
-
-@cache
-def definitions_of(deployment: Path) -> dg.Definitions:
-    """What Dagster knows of a deployment: the assets are those of its datasets."""
-    return dg.Definitions(
-        assets=with_freshness(all_assets(deployment)),
-        jobs=[refresh],
-        schedules=[nightly_refresh],
-        sensors=[inbox],
-        resources={"warehouse": WarehouseResource()},
-        executor=dg.in_process_executor,
-    )
-
+from pipelines.catalog import definitions_of
 
 defs = definitions_of(load_settings().deployment)

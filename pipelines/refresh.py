@@ -124,7 +124,7 @@ def _run(
     from dagster import DagsterEvent, DagsterEventType, EventLogEntry
     from sqlalchemy.exc import SQLAlchemyError
 
-    from pipelines.definitions import definitions_of
+    from pipelines.catalog import definitions_of
     from pipelines.jobs import refresh as job
 
     events: list[DagsterEvent] = []

@@ -13,7 +13,7 @@ from assets import all_assets, table_names
 from assets.warehouse_resource import PARTIAL_PREFIX
 from minsheng.release import current
 from minsheng.settings import load_settings
-from pipelines.definitions import definitions_of
+from pipelines.catalog import definitions_of
 from pipelines.refresh import dagster_instance, refresh
 from tests.pipelines.conftest import CORE, Home
 

@@ -13,13 +13,13 @@ from typer.testing import CliRunner
 from minsheng.lake import read_receipts
 from minsheng.settings import load_settings
 from pipelines.cli import app
-from pipelines.definitions import definitions_of
+from pipelines.catalog import definitions_of
 from pipelines.refresh import refresh
 from tests.minsheng import servers
 from tests.minsheng.servers import HOST, PASSWORD, READER, Server
 from tests.pipelines.conftest import Home
 
-SENDER = "330328000000"
+SENDER = "330326000000"
 
 
 @pytest.fixture(scope="module")
@@ -100,6 +100,10 @@ def test_a_database_that_is_down_is_told_and_stops_nothing(
     assert "nothing new" in printed.stdout
     with dg.DagsterInstance.ephemeral() as instance:
         context = dg.build_schedule_context(instance)
-        tick = definitions_of(front_home.settings.deployment).resolve_schedule_def("nightly_refresh").evaluate_tick(context)
+        tick = (
+            definitions_of(front_home.settings.deployment)
+            .resolve_schedule_def("nightly_refresh")
+            .evaluate_tick(context)
+        )
     assert tick.run_requests == []
     assert told in (tick.skip_message or "")
