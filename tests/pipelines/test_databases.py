@@ -12,8 +12,8 @@ from typer.testing import CliRunner
 
 from minsheng.lake import read_receipts
 from minsheng.settings import load_settings
-from pipelines.cli import app
 from pipelines.catalog import definitions_of
+from pipelines.cli import app
 from pipelines.refresh import refresh
 from tests.minsheng import servers
 from tests.minsheng.servers import HOST, PASSWORD, READER, Server
@@ -90,7 +90,7 @@ def test_a_database_that_is_down_is_told_and_stops_nothing(
     front_home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("FRONT_PORT", "1")
-    told = "not fetched: civil_affairs/relief_payment/330328000000 from front: "
+    told = f"not fetched: civil_affairs/relief_payment/{SENDER} from front: "
     outcome = refresh(front_home.settings)
     assert outcome.state == "nothing_new"
     assert [line.startswith(told) for line in outcome.unfetched] == [True]
