@@ -46,6 +46,10 @@ class Settings:
         return self.home / "rejects"
 
     @property
+    def letters(self) -> Path:
+        return self.home / "letters"
+
+    @property
     def builds(self) -> Path:
         return self.home / "builds"
 
