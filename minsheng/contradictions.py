@@ -24,6 +24,7 @@ from sqlglot.errors import SqlglotError
 from minsheng.contracts import Contract, ContractError, Rule, Severity
 from minsheng.linkage import is_personal
 from minsheng.parsing import literal
+from minsheng.policies import NATION
 from minsheng.settings import Settings
 
 CATALOGUE_FILE = "contradictions.yaml"
@@ -190,7 +191,7 @@ def contradiction_selects(
         yield f"{_COMMON} {_Statement(each, contracts, rule_ids).sql()}"
 
 
-_COMMON = """
+_COMMON = f"""
 with membership as (
     -- a person belongs to the household of the last roll that lists the person
     select person_id, household_id, year as from_year,
@@ -218,11 +219,16 @@ judged as (
 rule_span as (
     select rule.rule_id, county.area_code as county_code, rule.effective_from, rule.effective_to,
         rule.value, ancestor.distance
-    from reference.area as county
-    join reference.rule_value as rule on county.area_level = 'county'
+    from (
+        -- the nation's values hold where the county is not known
+        select area_code from reference.area where area_level = 'county'
+        union all
+        select '{NATION}' as area_code
+    ) as county
+    cross join reference.rule_value as rule
     left join reference.area_ancestor as ancestor
         on ancestor.area_code = county.area_code and ancestor.ancestor_code = rule.area_code
-    where ancestor.area_code is not null or rule.area_code = '000000000000'
+    where ancestor.area_code is not null or rule.area_code = '{NATION}'
 ),
 standard_span as (
     select standard.assistance_code, standard.residence_code, county.area_code as county_code,
@@ -313,6 +319,8 @@ class _Statement:
                 "identity.birth_month",
                 "identity.link_rule_code = 'id_and_name' as is_linked",
             ]
+        elif name != "left" and side.same == "person":
+            raise self._error(f"rows of {source.table} are about no person")
         else:
             selected += ["null::varchar as person_id", "false as is_linked"]
         if name != "left" and side.same == "person":
@@ -329,12 +337,13 @@ class _Statement:
             raise self._error(f"rows of {source.table} are about no household")
         selected.append("home.household_id")
         if name == "left":
-            place = next((c for c in ("village_code", "area_code") if c in columns), None)
-            code = f"substr(record.{place}, 1, 6) || '000000'" if place else "null"
+            # a row that names no place is of the county whose office sends it
+            place = next((c for c in ("village_code", "area_code") if c in columns), "sender")
             joins += f"""
             left join linked.household as household on household.household_id = home.household_id
             left join reference.area as area
-                on area.area_code = {code} and area.area_level = 'county'
+                on area.area_code = substr(coalesce(record.{place}, record.sender), 1, 6) || '000000'
+                and area.area_level = 'county'
             """
             selected.append("coalesce(area.area_code, household.county_code) as county_code")
         return f"select {', '.join(selected)} from {source.name} as record {joins}"
@@ -398,12 +407,13 @@ class _Statement:
     def _expression(self, text: str, *names: str, plain: bool = False) -> str:
         """The condition over the rows that `names` name, or, if `plain`, over those of one."""
         try:
-            (tree,) = sqlglot.parse(text, dialect="duckdb")
-        except (SqlglotError, ValueError) as fault:
+            trees = sqlglot.parse(text, dialect="duckdb")
+        except SqlglotError as fault:
             raise self._error(f"{text!r} cannot be read: {fault}".splitlines()[0]) from None
-        assert tree is not None
+        if len(trees) != 1 or trees[0] is None:
+            raise self._error(f"{text!r} is not one condition")
         alias = {name: "record" if plain else f"{name}_row" for name in names}
-        return self._plain(tree, text, alias).sql("duckdb")
+        return self._plain(trees[0], text, alias).sql("duckdb")
 
     def _plain(self, tree: exp.Expr, text: str, alias: Mapping[str, str]) -> exp.Expr:
         """`tree` with its columns bound and its lookups written out; all else is refused."""
@@ -480,7 +490,7 @@ class _Statement:
         day = bound(arguments[-1]).sql("duckdb")
         return _scalar(
             f"select span.value from {table} as span where {wanted} "
-            f"and span.county_code = {alias['left']}.county_code "
+            f"and span.county_code = coalesce({alias['left']}.county_code, {literal(NATION)}) "
             f"and {day} between span.effective_from and span.effective_to "
             "order by span.distance nulls last, span.effective_from desc, span.value limit 1"
         )
