@@ -352,16 +352,19 @@ class _Statement:
         return self._expression(side.where, name, plain=True)
 
     def _absences(self) -> Iterator[str]:
-        """What must hold of the left row for `unless` and `without`."""
-        for name, side in self.contradiction.sides:
+        """What must hold of the left row for rows that are not there."""
+        each = self.contradiction
+        if each.right and each.right.every:
+            yield self._nobody_hides(each.right, "right", "true")
+        for name, side in each.sides:
             if name in ("unless", "without"):
                 between = self._expression(side.when, "left", name)
-                within = self._expression(self._searched(side), "left", name)
+                searched = self._searched(name, side)
                 yield f"""
                 not exists (
                     select 1 from {name}_row
                     where {name}_row.{side.same}_id = left_row.{side.same}_id
-                    and ({within}) and ({between}))
+                    and ({searched}) and ({between}))
                 and left_row.{side.same}_id is not null
                 """
             if name == "without":
@@ -375,23 +378,11 @@ class _Statement:
         where without_row.source = {literal(side.source)}
         and without_row.county_code = left_row.county_code and ({within}))
         """
-        if side.same == "person":
-            whose = "without_row.person_id = left_row.person_id"
-            yield "left_row.is_linked"
-        else:
-            whose = (
-                "without_row.person_id in (select member.person_id "
-                "from linked.household_member as member "
-                "where member.household_id = left_row.household_id)"
-            )
-        searched = self._expression(self._searched(side), "left", "without")
-        yield f"""
-        not exists (
-            select 1 from linked.unconfirmed_record as without_row
-            where without_row.source = {literal(side.source)} and {whose} and ({searched}))
-        """
+        yield self._nobody_hides(side, "without", self._searched("without", side))
         columns = {column.name for column in self._contract(side).columns}
-        if side.same == "household" and "household_identity" not in columns:
+        if side.same == "person":
+            yield "left_row.is_linked"
+        elif "household_identity" not in columns:
             yield """
             (select bool_and(person.link_rule_code = 'id_and_name')
             from linked.household_member as member
@@ -399,10 +390,26 @@ class _Statement:
             where member.household_id = left_row.household_id)
             """
 
-    def _searched(self, side: Side) -> str:
+    def _nobody_hides(self, side: Side, name: str, searched: str) -> str:
+        """No record of the dataset that does not link may be the person's or a member's."""
+        whose = (
+            f"{name}_row.person_id = left_row.person_id"
+            if side.same == "person"
+            else f"{name}_row.person_id in (select member.person_id "
+            "from linked.household_member as member "
+            "where member.household_id = left_row.household_id)"
+        )
+        return f"""
+        not exists (
+            select 1 from linked.unconfirmed_record as {name}_row
+            where {name}_row.source = {literal(side.source)} and {whose} and ({searched}))
+        """
+
+    def _searched(self, name: str, side: Side) -> str:
         """Which periods' rows are searched: all, where deliveries add up to one register."""
         delivery = self._contract(side).delivery
-        return side.within if delivery and delivery.mode == "snapshot" else "true"
+        is_register = delivery is not None and delivery.mode != "snapshot"
+        return self._expression("true" if is_register else side.within, "left", name)
 
     def _expression(self, text: str, *names: str, plain: bool = False) -> str:
         """The condition over the rows that `names` name, or, if `plain`, over those of one."""
