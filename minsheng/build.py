@@ -12,6 +12,8 @@ from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
 
+import duckdb
+
 from minsheng import (
     contradictions,
     ingest,
@@ -26,7 +28,7 @@ from minsheng import (
 )
 from minsheng.checks import CheckResult, Unchecked, check_received, check_table
 from minsheng.contracts import RESTRICTED_LAYERS, Contract, enabled_sources, load_contracts
-from minsheng.contradictions import Contradiction
+from minsheng.contradictions import Contradiction, ContradictionError
 from minsheng.lake import Receipt
 from minsheng.models import Model
 from minsheng.parsing import literal
@@ -298,8 +300,13 @@ def _make_contradictions(warehouse: Warehouse, project: Project, contract: Contr
     selects = contradictions.contradiction_selects(
         project.catalogue, project.contracts, frozenset(str(row["rule_id"]) for row in decided)
     )
-    write_rows(warehouse, contract, [])
-    return sum(append_rows(warehouse, contract, select) for select in selects)
+    count = write_rows(warehouse, contract, [])
+    for each, select in zip(project.catalogue, selects, strict=True):
+        try:
+            count += append_rows(warehouse, contract, select)
+        except duckdb.BinderException as fault:
+            raise ContradictionError(f"contradiction {each.name}: {fault}") from None
+    return count
 
 
 def _datasets_above(project: Project) -> dict[str, frozenset[str]]:

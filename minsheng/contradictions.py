@@ -1,12 +1,12 @@
 """Contradictions: what departments say of one person or household that cannot all be true.
 
-The catalogue `expectations/contradictions.yaml` says which rows contradict each other; from it comes
-the SELECT of `quality.contradiction`, which carries both rows and no personal value. Conditions are
-SQL over the columns of the contracts and nothing else: columns, literals, plain functions, and
+The catalogue `expectations/contradictions.yaml` says which rows contradict each other; from it come
+the rows of `quality.contradiction`, which name both sides and hold no personal value. Conditions
+are SQL over the columns of the contracts and nothing else: columns, literals, plain functions, and
 
-    attribute(code_column)                 what the list of the code asks of it (policies/*/codes.yaml)
-    rule('rule_id', day)                   the value in force on the day in the county of the left row
-    standard('dibao', 'rural', day)        the monthly standard in force there
+    attribute(code_column)             what the list of the code in policies/ asks of it
+    rule('rule_id', day)               the value in force that day in the county of the left row
+    standard('dibao', 'rural', day)    the monthly standard in force there
 
 A condition that is unknown finds nothing.
 """
@@ -68,7 +68,7 @@ PLAIN = (
     *(exp.Year, exp.Month, exp.LastDay, exp.TimestampTrunc, exp.DateTrunc, exp.DateFromParts),
     *(exp.Interval, exp.Var, exp.Length, exp.Substring),
 )
-"""Nodes of which a condition is made beside columns and lookups; whatever else SQL has is refused."""
+"""Nodes of which a condition is made beside columns and lookups; nothing else SQL has may stand."""
 
 
 class ContradictionError(ContractError):
@@ -188,7 +188,7 @@ def contradiction_selects(
     SQL over columns of the contracts or looks up what nobody decides.
     """
     for each in catalogue:
-        yield f"{_COMMON} {_Statement(each, contracts, rule_ids).sql()}"
+        yield _Statement(each, contracts, rule_ids).sql()
 
 
 _COMMON = f"""
@@ -288,7 +288,8 @@ class _Statement:
         )
         conditions = " and ".join(["true", *self._absences()])
         return f"""
-, {rows},
+        {_COMMON},
+        {rows},
         chosen as ({chosen})
         select {literal(each.name)} as contradiction, {literal(each.severity)} as severity,
             person_id, household_id, county_code, period_month,
@@ -342,7 +343,8 @@ class _Statement:
             joins += f"""
             left join linked.household as household on household.household_id = home.household_id
             left join reference.area as area
-                on area.area_code = substr(coalesce(record.{place}, record.sender), 1, 6) || '000000'
+                on area.area_code
+                    = substr(coalesce(record.{place}, record.sender), 1, 6) || '000000'
                 and area.area_level = 'county'
             """
             selected.append("coalesce(area.area_code, household.county_code) as county_code")
@@ -372,6 +374,12 @@ class _Statement:
 
     def _proof(self, side: Side) -> Iterator[str]:
         """What lets an absence be told: the dataset has come whole and nobody may hide in it."""
+        asked = {
+            f"{c.table}.{c.name}"
+            for c in sqlglot.parse_one(side.within, dialect="duckdb").find_all(exp.Column)
+        }
+        if any(c.startswith("without.") and c != "without.period_month" for c in asked):
+            raise self._error(f"{side.within!r}: within asks for no more than without.period_month")
         within = self._expression(side.within, "left", "without")
         yield f"""
         (select bool_and(is_complete) from judged as without_row
@@ -521,9 +529,7 @@ def _contradiction(name: str, entry: object) -> Contradiction:
         if not isinstance(entry, dict):
             raise TypeError("expected names and values")
         sides = {key: _side(key, entry[key]) for key in KEYS if entry.get(key) is not None}
-        contradiction = Contradiction(
-            name=name, **{"severity": "warning", **entry, **sides}  # type: ignore[arg-type]
-        )
+        contradiction = Contradiction(name=name, **{"severity": "warning", **entry, **sides})
     except TypeError as fault:
         raise ContradictionError(f"contradiction {name}: {fault}") from None
     if contradiction.right is None and contradiction.without is None:
@@ -537,7 +543,7 @@ def _side(key: str, entry: Mapping[str, str]) -> Side:
     unknown = sorted(set(entry) - KEYS[key])
     if unknown:
         raise TypeError(f"{key} has {unknown}, known are {sorted(KEYS[key])}")
-    side = Side(**entry)  # type: ignore[arg-type]  # a wrong value of `same` is refused just below
+    side = Side(**entry)  # type: ignore[arg-type]  # a wrong `same` is refused just below
     if side.same not in get_args(Same):
         raise TypeError(f"{key} is of the same {side.same!r}, not one of {get_args(Same)}")
     return side

@@ -12,7 +12,7 @@ import yaml
 from sqlglot import exp
 
 from minsheng import contradictions, models
-from minsheng.build import Project
+from minsheng.build import Project, gather_inputs, make_quality
 from minsheng.checks import check_table
 from minsheng.contradictions import (
     CATALOGUE,
@@ -325,12 +325,20 @@ LATE = Contradiction("late", "warning", "迟", "late", "迟发", "核对", DEATH
         (replace(LATE, left=replace(DEATH, where="event_date < current_date")), "no plain"),
         (replace(LATE, left=replace(DEATH, where="attribute(event_date)")), "is no code"),
         (
-            replace(LATE, right=replace(PAYMENT, where="rule('monitoring_line', period_month) > 1")),
+            replace(
+                LATE, right=replace(PAYMENT, where="rule('monitoring_line', period_month) > 1")
+            ),
             "use `when`",
         ),
         (
             replace(LATE, right=replace(PAYMENT, when="rule('no_rule', left.event_date) > 1")),
             "nobody decides 'no_rule'",
+        ),
+        (
+            replace(
+                LATE, without=replace(PAYMENT, within="without.amount_yuan = left.period_month")
+            ),
+            "no more than without.period_month",
         ),
         (replace(LATE, right=Side("nobody__nothing")), "no dataset 'nobody__nothing'"),
         (
@@ -349,6 +357,19 @@ def test_a_condition_that_is_more_than_plain_is_refused_by_name(
     rules = frozenset({"monitoring_line"})
     with pytest.raises(ContradictionError, match=f"contradiction late: .*{re.escape(message)}"):
         list(contradiction_selects([entry], bench.project.contracts, rules))
+
+
+def test_types_that_cannot_be_compared_are_refused_by_name(tmp_path: Path) -> None:
+    settings = load_settings(tmp_path / "home", "demo")
+    project = Project(settings)
+    project.__dict__["catalogue"] = (replace(LATE, left=replace(DEATH, where="event_date > true")),)
+    with open_warehouse(settings, settings.builds / "a") as warehouse:
+        for name in contradictions.tables_read(project.catalogue):
+            write_rows(warehouse, project.contracts[name], [])
+        with pytest.raises(ContradictionError, match=r"contradiction late: .*BOOLEAN"):
+            make_quality(
+                warehouse, project, project.contracts[CONTRADICTION], gather_inputs(project)
+            )
 
 
 def deployment(folder: Path, text: str) -> Path:
