@@ -24,7 +24,6 @@ def _quality_asset(
     def make(warehouse: Warehouse, build: Build) -> Metadata:
         return row_count(make_quality(warehouse, build.project, contract, build.inputs))
 
-    conditions = catalogue_hash(project.catalogue) if contract.name == CONTRADICTION else ""
-    return table_asset(
-        project, contract, everything, make, kinds=["parquet"], code_version=f"-{conditions}"
-    )
+    is_catalogue = contract.name == CONTRADICTION
+    version = f"-{catalogue_hash(project.catalogue)}" if is_catalogue else ""
+    return table_asset(project, contract, everything, make, kinds=["parquet"], code_version=version)
