@@ -283,7 +283,7 @@ class _Statement:
             """
         rows = ", ".join(
             f"{name}_row as (select * from ({self._rows(name, side)}) as record "
-            f"where {self._where(name, side)})"
+            f"where {self._expression(side.where, name, plain=True)})"
             for name, side in each.sides
         )
         conditions = " and ".join(["true", *self._absences()])
@@ -349,9 +349,6 @@ class _Statement:
             """
             selected.append("coalesce(area.area_code, household.county_code) as county_code")
         return f"select {', '.join(selected)} from {source.name} as record {joins}"
-
-    def _where(self, name: str, side: Side) -> str:
-        return self._expression(side.where, name, plain=True)
 
     def _absences(self) -> Iterator[str]:
         """What must hold of the left row for rows that are not there."""
