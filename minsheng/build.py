@@ -12,7 +12,10 @@ from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
 
+import duckdb
+
 from minsheng import (
+    contradictions,
     ingest,
     judging,
     lake,
@@ -25,6 +28,7 @@ from minsheng import (
 )
 from minsheng.checks import CheckResult, Unchecked, check_received, check_table
 from minsheng.contracts import RESTRICTED_LAYERS, Contract, enabled_sources, load_contracts
+from minsheng.contradictions import Contradiction, ContradictionError
 from minsheng.lake import Receipt
 from minsheng.models import Model
 from minsheng.parsing import literal
@@ -33,6 +37,7 @@ from minsheng.warehouse import (
     RECEIVED_SCHEMA,
     WAREHOUSE_FILE,
     Warehouse,
+    append_rows,
     attached,
     qualified,
     quick_digest,
@@ -58,7 +63,14 @@ class Project:
 
     @cached_property
     def contracts(self) -> dict[str, Contract]:
-        return load_contracts(self.settings)
+        contracts = load_contracts(self.settings)
+        found = contradictions.promised(contracts[contradictions.CONTRADICTION], self.catalogue)
+        return {**contracts, found.name: found}
+
+    @cached_property
+    def catalogue(self) -> tuple[Contradiction, ...]:
+        """The contradictions between departments that are looked for."""
+        return contradictions.load_catalogue(self.settings)
 
     @cached_property
     def sources(self) -> tuple[Contract, ...]:
@@ -147,7 +159,7 @@ def gather_inputs(project: Project) -> Inputs:
         known_on=project.known_on,
         code_version=code_version(project.settings.root),
         policy_hash=policies.policy_hash(project.settings)[:16],
-        contract_hash=_hash(repr(contracts)),
+        contract_hash=_hash(f"{contracts}{contradictions.catalogue_hash(project.catalogue)}"),
         engine_versions=" ".join(f"{name} {version(name)}" for name in ENGINES),
         secret_fingerprint=pseudonyms.secret_fingerprint(project.secret),
         settings_hash=hashlib.sha256(settings).hexdigest()[:16],
@@ -264,7 +276,9 @@ def make_meta(
 
 
 def make_quality(warehouse: Warehouse, project: Project, contract: Contract, inputs: Inputs) -> int:
-    """Make `quality.finding` or `quality.restatement`."""
+    """Make `quality.contradiction`, `quality.finding` or `quality.restatement`."""
+    if contract.name == contradictions.CONTRADICTION:
+        return _make_contradictions(warehouse, project, contract)
     if contract.table == "finding":
         selects = [quality.finding_select(project.settings.lake, inputs.deliveries)]
         selects += [
@@ -279,6 +293,21 @@ def make_quality(warehouse: Warehouse, project: Project, contract: Contract, inp
     with attached(warehouse, published.resolve(), quality.PREVIOUS):
         select = quality.restatement_select(warehouse, project.contracts, _datasets_above(project))
         return write_table(warehouse, contract, select)
+
+
+def _make_contradictions(warehouse: Warehouse, project: Project, contract: Contract) -> int:
+    """One statement a contradiction, so that memory holds the rows of one."""
+    decided = policies.reference_rows(project.settings, "rule_value")
+    selects = contradictions.contradiction_selects(
+        project.catalogue, project.contracts, frozenset(str(row["rule_id"]) for row in decided)
+    )
+    count = write_rows(warehouse, contract, [])
+    for each, select in zip(project.catalogue, selects, strict=True):
+        try:
+            count += append_rows(warehouse, contract, select)
+        except duckdb.BinderException as fault:
+            raise ContradictionError(f"contradiction {each.name}: {fault}") from None
+    return count
 
 
 def _datasets_above(project: Project) -> dict[str, frozenset[str]]:
@@ -305,8 +334,11 @@ def make_columns(warehouse: Warehouse, project: Project) -> int:
 
 
 def make_reference(warehouse: Warehouse, project: Project, contract: Contract) -> int:
-    """Make a table of policies: `reference.<table>` or `meta.policy_item`."""
-    rows = policies.reference_rows(project.settings, contract.table)
+    """Make a table of policies, `reference.<table>` or `meta.policy_item`, or the catalogue's."""
+    if contract.name == contradictions.CATALOGUE:
+        rows = contradictions.reference_rows(project.catalogue)
+    else:
+        rows = policies.reference_rows(project.settings, contract.table)
     return write_rows(warehouse, contract, rows)
 
 
@@ -440,6 +472,7 @@ def table_reads(project: Project) -> dict[str, tuple[str, ...]]:
         elif contract.layer == "reference" or contract.name in ("meta.policy_item", "meta.columns"):
             reads[contract.name] = ()
     reads["meta.delivery"] = reads["quality.finding"] = (*raw, *staged)
+    reads[contradictions.CONTRADICTION] = contradictions.tables_read(project.catalogue)
     reads["quality.restatement"] = (
         "meta.delivery",
         "meta.build",
@@ -576,7 +609,6 @@ def _source_row(source: Contract, inputs: Inputs, settings: Settings) -> dict[st
         "stale_since": stale_since,
         "rows_accepted": sum(receipt.rows_accepted for receipt in receipts),
         "rows_refused": sum(receipt.rows_refused for receipt in receipts),
-        "delivery_mode": source.delivery.mode,
         "is_personal": linkage.is_personal(source),
     }
 

@@ -120,6 +120,12 @@ def write_table(warehouse: Warehouse, contract: Contract, select: str) -> int:
     return int(str(rows[0][0]))
 
 
+def append_rows(warehouse: Warehouse, contract: Contract, select: str) -> int:
+    """Add the rows of `select` to the table of `contract` and return their number."""
+    rows = warehouse.rows(f"insert into {qualified(contract)} by name {select}")
+    return int(str(rows[0][0]))
+
+
 def write_rows(
     warehouse: Warehouse, contract: Contract, rows: Sequence[Mapping[str, object]]
 ) -> int:

@@ -1,4 +1,5 @@
--- One row per source and what became of its records; the counts add up to its accepted rows.
+-- One row per source and what became of its records; with the rows whose key another delivery decides
+-- the counts add up to its accepted rows.
 with on_roll as (
     select distinct person_id
     from linked.household_member
