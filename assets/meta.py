@@ -8,7 +8,7 @@ from minsheng.build import Project, make_columns, make_meta, make_reference
 from minsheng.contracts import Contract
 from minsheng.warehouse import Warehouse
 
-FROM_DELIVERIES = ("meta.delivery", "meta.source", "meta.build")
+FROM_DELIVERIES = ("meta.delivery", "meta.source", "meta.build", "meta.table_freshness")
 
 
 def meta_assets(project: Project, everything: TableNames) -> list[dg.AssetsDefinition]:

@@ -258,7 +258,7 @@ def make_staged(warehouse: Warehouse, project: Project, source: Contract) -> int
 def make_meta(
     warehouse: Warehouse, project: Project, contract: Contract, inputs: Inputs, now: datetime
 ) -> int:
-    """Make `meta.build`, `meta.delivery` or `meta.source`: what the build is made of."""
+    """Make a table of what the build is made of: `meta.build`, `delivery`, `source` and so on."""
     if inputs.as_of_month is None:
         raise lake.DeliveryError("the lake holds no good delivery; put files into the inbox first")
     if contract.table == "delivery":
@@ -268,6 +268,8 @@ def make_meta(
             _delivery_row(receipt, order, _delivery_status(receipt, effective, gone))
             for order, receipt in enumerate(inputs.deliveries, start=1)
         ]
+    elif contract.table == "table_freshness":
+        rows = _freshness_rows(project, inputs)
     elif contract.table == "source":
         rows = [_source_row(source, inputs, project.settings) for source in project.sources]
     else:
@@ -291,7 +293,12 @@ def make_quality(warehouse: Warehouse, project: Project, contract: Contract, inp
     if not published.exists():
         return write_table(warehouse, contract, quality.NO_RESTATEMENTS)
     with attached(warehouse, published.resolve(), quality.PREVIOUS):
-        select = quality.restatement_select(warehouse, project.contracts, _datasets_above(project))
+        above = {
+            contract.name: _datasets_above(project, contract.name)
+            for contract in project.contracts.values()
+            if contract.figures
+        }
+        select = quality.restatement_select(warehouse, project.contracts, above)
         return write_table(warehouse, contract, select)
 
 
@@ -310,22 +317,35 @@ def _make_contradictions(warehouse: Warehouse, project: Project, contract: Contr
     return count
 
 
-def _datasets_above(project: Project) -> dict[str, frozenset[str]]:
-    """The datasets that each table with figures is made from."""
-    found: dict[str, frozenset[str]] = {}
-    for contract in project.contracts.values():
-        if contract.figures:
-            seen: set[str] = set()
-            waiting = [contract.name]
-            while waiting:
-                name = waiting.pop()
-                if name not in seen:
-                    seen.add(name)
-                    waiting.extend(project.reads.get(name, ()))
-            found[contract.name] = frozenset(
-                source.table for source in project.sources if source.name in seen
-            )
-    return found
+def _freshness_rows(project: Project, inputs: Inputs) -> list[dict[str, object]]:
+    """Of each model, the datasets that it is made from and since when the first of them is late."""
+    rows = [_source_row(source, inputs, project.settings) for source in project.sources]
+    late = {row["source"]: row["stale_since"] for row in rows if row["stale_since"]}
+    return [
+        {
+            "table_name": name,
+            "datasets": ",".join(sorted(datasets)),
+            "stale_datasets": ",".join(sorted(datasets & late.keys())) or None,
+            "stale_since": min((str(late[each]) for each in datasets & late.keys()), default=None),
+        }
+        for name in sorted(project.models)
+        for datasets in [_datasets_above(project, name)]
+    ]
+
+
+def _datasets_above(project: Project, table: str) -> frozenset[str]:
+    """The enabled datasets whose rows a table is made from, as its SQL and those above it say.
+
+    Through the vault every dataset gives keys to every table; that does not count.
+    """
+    seen: set[str] = set()
+    waiting = [table]
+    while waiting:
+        name = waiting.pop()
+        if name not in seen:
+            seen.add(name)
+            waiting.extend(project.models[name].reads if name in project.models else ())
+    return frozenset(source.table for source in project.sources if source.name in seen)
 
 
 def make_columns(warehouse: Warehouse, project: Project) -> int:
@@ -479,6 +499,7 @@ def table_reads(project: Project) -> dict[str, tuple[str, ...]]:
         *(contract.name for contract in project.contracts.values() if contract.figures),
     )
     reads["meta.source"] = reads["meta.build"] = ("meta.delivery",)
+    reads["meta.table_freshness"] = ("meta.source",)
     reads |= {name: model.reads for name, model in project.models.items()}
     for name, contract in project.contracts.items():
         if name in reads:

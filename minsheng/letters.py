@@ -148,7 +148,7 @@ def _text(
 
     parts = [
         f"# {names[0]}：数据质量月报（{letter.month:%Y年%m月}）",
-        f"近{MONTHS}个月有效交付共{received:,}行，退回{refused:,}行，占{_share(refused, received)}。",
+        f"近{MONTHS}个月有效交付{received:,}行，退回{refused:,}行（{_share(refused, received)}）。",
         _table(
             ("月份", "文件", "收到行数", "退回行数", "退回率"),
             [(f"{m:%Y-%m}", n, r, f, _share(f, r)) for m, n, r, f in letter.trend],

@@ -235,5 +235,6 @@ select
     mean / nullif(base_mean, 0) - 1 as growth_rate,
     rural_growth_rate,
     household_count,
-    cast(round(persons) as bigint) as person_count
+    cast(round(persons) as bigint) as person_count,
+    (select stale_since from meta.table_freshness where table_name = 'indicators.income_growth') as stale_since
 from priced

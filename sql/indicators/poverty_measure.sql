@@ -91,5 +91,6 @@ select
     value,
     cast(null as double) as standard_error,
     cast(round(persons) as bigint) as person_count,
-    household_count
+    household_count,
+    (select stale_since from meta.table_freshness where table_name = 'indicators.poverty_measure') as stale_since
 from measured

@@ -108,7 +108,8 @@ select
     described.first_signal_month,
     date_diff('day', described.first_signal_month, build.after_month) as days_open,
     round(described.income_per_head, 2) as per_capita_yuan,
-    round(described.line, 2) as line_yuan
+    round(described.line, 2) as line_yuan,
+    (select stale_since from meta.table_freshness where table_name = 'risk.return_to_poverty') as stale_since
 from described
 join build on true
 join typed using (household_id)

@@ -42,9 +42,11 @@ class Home:
 MakeHome = Callable[..., Settings]
 
 
-def make_demo(home: Path, dirty_rate: float, households: int = HOUSEHOLDS) -> Settings:
+def make_demo(
+    home: Path, dirty_rate: float, households: int = HOUSEHOLDS, deployment: str = CORE
+) -> Settings:
     """A home whose inbox holds the demo's files and nothing is ingested yet."""
-    settings = load_settings(home, CORE)
+    settings = load_settings(home, deployment)
     keep_demo_secret(settings.vault)
     generate(
         settings.inbox,
@@ -80,10 +82,27 @@ def dirty(tmp_path_factory: pytest.TempPathFactory) -> Home:
     return Home(settings, refresh(settings))
 
 
+@pytest.fixture(scope="session")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Home:
+    """The clean demo of every dataset."""
+    settings = make_demo(tmp_path_factory.mktemp("whole"), 0.0, deployment="demo")
+    return Home(settings, refresh(settings))
+
+
 @pytest.fixture
 def own_home(clean: Home, tmp_path: Path) -> Home:
     """A copy of the clean home that a test may change."""
-    home = tmp_path / "home"
-    shutil.copytree(clean.settings.home, home, symlinks=True)
-    settings = load_settings(home, CORE)
-    return Home(settings, clean.outcome)
+    return copy_of(clean, tmp_path)
+
+
+@pytest.fixture
+def own_whole(whole: Home, tmp_path: Path) -> Home:
+    """The same of every dataset."""
+    return copy_of(whole, tmp_path)
+
+
+def copy_of(original: Home, folder: Path) -> Home:
+    home = folder / "home"
+    shutil.copytree(original.settings.home, home, symlinks=True)
+    settings = load_settings(home, str(original.settings.deployment))
+    return Home(settings, original.outcome)

@@ -32,17 +32,17 @@ EXPLAINED = {
 }
 
 
-def test_what_the_clean_demo_contradicts_is_explained(clean: Home) -> None:
-    found = {str(name) for (name,) in clean.rows("select contradiction from quality.contradiction")}
+def test_what_the_clean_demo_contradicts_is_explained(whole: Home) -> None:
+    found = {str(name) for (name,) in whole.rows("select contradiction from quality.contradiction")}
     assert found
     assert found <= EXPLAINED
 
 
-def test_incomes_above_the_standard_are_those_of_the_published_ledger(clean: Home) -> None:
+def test_incomes_above_the_standard_are_those_of_the_published_ledger(whole: Home) -> None:
     standards = ", ".join(
         f"({FIRST_YEAR + place}, {yuan})" for place, yuan in enumerate(DIBAO_STANDARD_YUAN)
     )
-    expected = clean.rows(
+    expected = whole.rows(
         f"""
         select distinct income.delivery_id, income.row_number
         from linked.household_year_income as income
@@ -57,12 +57,12 @@ def test_incomes_above_the_standard_are_those_of_the_published_ledger(clean: Hom
         """
     )
     assert len(expected) > 10
-    assert expected == rows_of(clean, "income_above_dibao_standard")
+    assert expected == rows_of(whole, "income_above_dibao_standard")
 
 
-def test_nobody_who_is_called_uninsured_is_insured_in_the_year(clean: Home) -> None:
-    assert rows_of(clean, "monitored_but_uninsured")
-    insured = clean.rows(
+def test_nobody_who_is_called_uninsured_is_insured_in_the_year(whole: Home) -> None:
+    assert rows_of(whole, "monitored_but_uninsured")
+    insured = whole.rows(
         """
         select found.left_delivery_id, found.left_row_number
         from quality.contradiction as found
@@ -74,9 +74,9 @@ def test_nobody_who_is_called_uninsured_is_insured_in_the_year(clean: Home) -> N
     assert insured == []
 
 
-def test_whoever_is_called_without_care_allowance_was_paid_none_in_the_year(clean: Home) -> None:
-    assert rows_of(clean, "severely_disabled_without_care_allowance")
-    paid = clean.rows(
+def test_whoever_is_called_without_care_allowance_was_paid_none_in_the_year(whole: Home) -> None:
+    assert rows_of(whole, "severely_disabled_without_care_allowance")
+    paid = whole.rows(
         """
         select found.left_delivery_id, found.left_row_number
         from quality.contradiction as found
@@ -89,23 +89,23 @@ def test_whoever_is_called_without_care_allowance_was_paid_none_in_the_year(clea
     assert paid == []
 
 
-def test_the_checks_count_what_the_table_lists(clean: Home) -> None:
+def test_the_checks_count_what_the_table_lists(whole: Home) -> None:
     counted = dict(
-        clean.rows(
+        whole.rows(
             "select check_name, failing_rows from quality.check_result "
             "where table_name = 'quality.contradiction' and check_name in "
             "(select contradiction from reference.contradiction)"
         )
     )
     listed = dict(
-        clean.rows("select contradiction, count(*) from quality.contradiction group by all")
+        whole.rows("select contradiction, count(*) from quality.contradiction group by all")
     )
-    catalogue = load_catalogue(clean.settings)
+    catalogue = load_catalogue(whole.settings)
     assert counted == {each.name: listed.get(each.name, 0) for each in catalogue}
 
 
-def test_both_rows_are_of_deliveries_of_their_datasets(clean: Home) -> None:
-    strangers = clean.rows(
+def test_both_rows_are_of_deliveries_of_their_datasets(whole: Home) -> None:
+    strangers = whole.rows(
         """
         select found.contradiction
         from quality.contradiction as found
@@ -120,9 +120,9 @@ def test_both_rows_are_of_deliveries_of_their_datasets(clean: Home) -> None:
     assert strangers == []
 
 
-def test_a_death_that_is_registered_after_payments_contradicts_them(own_home: Home) -> None:
-    assert own_home.outcome.version
-    build = own_home.settings.builds / own_home.outcome.version.build_id
+def test_a_death_that_is_registered_after_payments_contradicts_them(own_whole: Home) -> None:
+    assert own_whole.outcome.version
+    build = own_whole.settings.builds / own_whole.outcome.version.build_id
     with duckdb.connect(str(build / "restricted.duckdb"), read_only=True) as restricted:
         paid = restricted.execute(
             "select id_number, name_key, person_id from vault.identity "
@@ -130,28 +130,28 @@ def test_a_death_that_is_registered_after_payments_contradicts_them(own_home: Ho
             "order by record_count desc, person_id limit 1"
         ).fetchall()
     [(number, name, person_id)] = paid
-    waiting = own_home.settings.inbox / "public_security" / "vital_event" / "2022-09_2.csv"
+    waiting = own_whole.settings.inbox / "public_security" / "vital_event" / "2022-09_2.csv"
     waiting.parent.mkdir(parents=True, exist_ok=True)
     waiting.write_text(
         "公民身份号码,姓名,变动类型,发生日期,登记日期\n"
         f"{number},{name},死亡,2022-09-10,2022-09-12\n",
         encoding="utf-8",
     )
-    outcome = refresh(own_home.settings)
+    outcome = refresh(own_whole.settings)
     assert outcome.state == "published", outcome.message
-    payments = own_home.rows(
+    payments = own_whole.rows(
         "select delivery_id, row_number from linked.relief_payment "
         "where person_id = ? and month > date '2022-09-01' "
         "order by month, delivery_id, row_number",
         person_id,
     )
     assert payments
-    [found] = own_home.rows(
+    [found] = own_whole.rows(
         "select person_id, left_source, left_row_number, right_delivery_id, right_row_number, "
         "pair_count from quality.contradiction where contradiction = 'dead_but_paid'"
     )
     assert found == (person_id, "public_security__vital_event", 2, *payments[0], len(payments))
-    assert own_home.rows(
+    assert own_whole.rows(
         "select severity, passed, failing_rows from quality.check_result "
         "where check_name = 'dead_but_paid'"
     ) == [("warning", False, 1)]
