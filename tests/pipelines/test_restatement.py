@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 
 import pytest
@@ -29,7 +29,11 @@ def correct_ledger(home: Home, period: str) -> tuple[str, str]:
     [original] = (lake.delivery_folder(home.settings.lake, before) / "original").glob("*.csv")
     header, *lines = original.read_text(encoding="utf-8-sig").splitlines()
     names = header.split(",")
-    places = [place for place, name in enumerate(names) if name.startswith(("工资", "家庭总收入"))]
+    places = [
+        place
+        for place, name in enumerate(names)
+        if name.startswith(("工资", "家庭总收入", "家庭年收入"))
+    ]
     assert len(places) == 2
     changed = []
     for line in lines:
@@ -149,24 +153,26 @@ def test_each_department_gets_a_letter_with_what_was_refused(dirty: Home) -> Non
 
 
 def test_a_figure_says_since_when_a_source_of_it_is_late(own_home: Home) -> None:
-    """Payments of 2023 come and no others: what is made from monthly bills is stale, W01 not yet."""
-    folder = own_home.settings.inbox / "civil_affairs" / "relief_payment" / COUNTY
-    folder.mkdir(parents=True, exist_ok=True)
-    header = "身份证号码,姓名,发放项目,发放金额\n"
-    rows = "330399195001010012,甲乙,低保金,5\n"
-    for month in range(1, 8):
-        path = folder / f"2023-{month:02d}.csv"
-        path.write_text(header + rows, encoding="utf-8")
-        path.with_name(f"{path.name}.yaml").write_text(
-            f"rows: 1\ndelivered_at: 2023-{month:02d}-28"
-        )
+    """No bills after May 2022: promised 40 days after June, they are late from 10 August on."""
+    now = datetime.now(own_home.settings.time_zone)
+    for receipt in lake.read_receipts(own_home.settings.lake, "health__medical_settlement"):
+        if receipt.period > "2022-05":
+            lake.withdraw(own_home.settings.lake, receipt.delivery_id, "误报", now)
     outcome = refresh(own_home.settings)
     assert outcome.state == "published", outcome.message
-    late = dict(own_home.rows("select source, stale_since from meta.source"))
-    freshness = dict(own_home.rows("select table_name, stale_since from meta.table_freshness"))
-    assert late["health__medical_settlement"] == datetime(2023, 3, 13).date()
-    assert freshness["linked.medical_settlement"] == late["health__medical_settlement"]
-    assert freshness["linked.disability"] == late["disability_federation__disability_certificate"]
-    shown = own_home.rows("select distinct stale_since from risk.return_to_poverty")
-    assert shown == [(freshness["risk.return_to_poverty"],)]
-    assert freshness["risk.return_to_poverty"] == min(day for day in late.values() if day)
+    late = date(2022, 8, 10)
+    assert own_home.rows(
+        "select source, stale_since from meta.source where stale_since is not null"
+    ) == [("health__medical_settlement", late)]
+    assert own_home.rows(
+        "select table_name, stale_since, stale_datasets from meta.table_freshness "
+        "where table_name in ('linked.medical_settlement', 'linked.disability') order by all"
+    ) == [
+        ("linked.disability", None, None),
+        ("linked.medical_settlement", late, "health__medical_settlement"),
+    ]
+    shown = "select distinct stale_since from {}"
+    assert own_home.rows(shown.format("risk.return_to_poverty")) == [(late,)]
+    assert own_home.rows(shown.format("indicators.income_growth")) == [(None,)]
+    letter = own_home.settings.letters / "health" / "2022-12.md"
+    assert "| 2022-08-10 |" in letter.read_text(encoding="utf-8")
