@@ -999,6 +999,12 @@ select
 from promised
 join counted using (source)
 cross join meta.build as build;
+
+-- in the demo no source is late; the comparison of the two sides would tell
+create table meta.table_freshness as
+select cast(null as text) as table_name, min(stale_since) as stale_since
+from meta.source
+where stale_since is not null;
 """
 
 TOO_BAD = """

@@ -11,11 +11,11 @@ import pytest
 
 from minsheng.demo import generate
 from minsheng.pseudonyms import keep_demo_secret
-from minsheng.settings import Settings, load_settings
+from minsheng.settings import PROJECT_ROOT, Settings, load_settings
 from pipelines.refresh import Outcome, refresh
 
 HOUSEHOLDS = 300
-CORE = str(Path(__file__).parent / "core")
+CORE = str(PROJECT_ROOT / "deployments" / "core")
 """A deployment with the nine datasets that the figures of the first plan are made from."""
 
 
