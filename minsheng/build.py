@@ -226,32 +226,56 @@ def _in_force(project: Project, source: Contract) -> tuple[Receipt, ...]:
 
 
 def make_staged(warehouse: Warehouse, project: Project, source: Contract) -> int:
-    """Make `staged.<source>`, the accepted rows of the deliveries in force; return their number.
+    """Make `staged.<source>`, the rows that count of the deliveries in force; return their number.
 
-    Where deliveries add up, of the rows of one key the first delivered stands (append) or the last
-    (upsert).
+    A row that a correction brings back stands in the place of the row that was sent back. Where
+    deliveries add up, of the rows of one key the first delivered stands (append), or that of the
+    latest period and of this the last delivered (upsert).
     """
     assert source.delivery
     receipts = _in_force(project, source)
     columns = ", ".join(column.name for column in source.columns)
     received = f"restricted.{RECEIVED_SCHEMA}.{parsing.quoted(source.table)}"
-    select = f"select {columns} from {received} where refused_by is null"
-    if source.delivery.mode == "snapshot" or not receipts:
+    select = f"select {columns} from {received} as own where refused_by is null"
+    replaced = [
+        (earlier.delivery_id, receipt.delivery_id)
+        for receipt in receipts
+        for earlier in lake.corrected_by(receipt, receipts)
+    ]
+    if replaced:
+        pairs = ", ".join(f"({literal(before)}, {literal(after)})" for before, after in replaced)
+        select += f"""
+            and not exists (
+                select 1 from {received} as mended
+                join (values {pairs}) as chain (before, after) on mended.delivery_id = chain.after
+                where chain.before = own.delivery_id and mended.row_number = own.row_number)
+        """
+    if source.delivery.mode != "snapshot" and receipts:
+        is_upsert = source.delivery.mode == "upsert"
+        whole = {receipt.delivery_id: receipt.order for receipt in receipts}
+        for receipt in receipts:
+            for earlier in lake.corrected_by(receipt, receipts)[:1]:
+                whole[receipt.delivery_id] = earlier.order
+        ordered = sorted(
+            receipts,
+            key=lambda r: (
+                r.period_month if is_upsert else date.min,
+                whole[r.delivery_id],
+                r.order,
+            ),
+        )
+        places = ", ".join(f"({literal(r.delivery_id)}, {n})" for n, r in enumerate(ordered))
+        select += f"""
+            qualify row_number() over (
+                partition by {", ".join(source.key)}
+                order by (select place from (values {places}) as listed (id, place)
+                    where id = delivery_id) {"desc" if is_upsert else "asc"}
+            ) = 1
+        """
+    elif not replaced:
         write_view(warehouse, source, "staged", select)
         return sum(receipt.rows_accepted for receipt in receipts)
-    places = ", ".join(
-        f"({literal(receipt.delivery_id)}, {place})"
-        for place, receipt in enumerate(sorted(receipts, key=lambda receipt: receipt.order))
-    )
-    direction = "desc" if source.delivery.mode == "upsert" else "asc"
-    write_view(
-        warehouse,
-        source,
-        "staged",
-        f"{select} qualify row_number() over (partition by {', '.join(source.key)} order by "
-        f"(select place from (values {places}) as listed (id, place) where id = delivery_id) "
-        f"{direction}) = 1",
-    )
+    write_view(warehouse, source, "staged", select)
     return int(str(warehouse.rows(f"select count(*) from {source.name}")[0][0]))
 
 
@@ -286,7 +310,7 @@ def make_quality(warehouse: Warehouse, project: Project, contract: Contract, inp
         selects += [
             quality.repeated_select(source)
             for source in project.sources
-            if source.delivery and source.delivery.mode != "snapshot"
+            if any(r.mode != "snapshot" or r.corrects for r in _in_force(project, source))
         ]
         return write_table(warehouse, contract, " union all ".join(selects))
     published = project.settings.published / "current" / WAREHOUSE_FILE
@@ -450,7 +474,7 @@ def _check_received(
                 judging.typed_rows(project.settings, receipt),
                 tuple(
                     judging.typed_rows(project.settings, each)
-                    for each in judging.corrected_by(receipt.corrects, known)
+                    for each in lake.corrected_by(receipt, known)
                 ),
             )
             for receipt in unchecked

@@ -139,9 +139,12 @@ def _verified(
     rows = ", ".join(literal(str(each.typed)) for each in unchecked)
     connection.execute(f"create or replace temp view {_ROWS} as from read_parquet([{rows}])")
     chains = " union all ".join(
+        f"select *, {literal(each.receipt.delivery_id)} as chain "
+        f"from read_parquet({literal(str(each.typed))}) union all "
         f"select *, {literal(each.receipt.delivery_id)} as chain from read_parquet(["
-        + ", ".join(literal(str(path)) for path in (each.typed, *each.corrected))
-        + "])"
+        + ", ".join(literal(str(path)) for path in each.corrected)
+        + "]) where row_number not in "
+        f"(select row_number from read_parquet({literal(str(each.typed))}))"
         for each in unchecked
         if each.corrected
     )
@@ -177,7 +180,7 @@ def _received_promises(staged: Contract) -> Iterable[_Promise]:
             f"""
             select chain, unnest(range(count(*) - 1)) as repeated
             from {_CHAINS}
-            where refused_by is null or refused_by = {repeated}
+            where refused_by is null or (refused_by = {repeated} and delivery_id = chain)
             group by chain, {", ".join(staged.key)}
             having count(*) > 1
             """,

@@ -13,7 +13,7 @@ import polars as pl
 from minsheng import parsing
 from minsheng.contracts import Contract
 from minsheng.lake import DeliveryError, Receipt
-from minsheng.readers import ROW_NUMBER
+from minsheng.readers import ROW_NUMBER, where
 
 ROW_HEADER = "退件行号"
 """The sheet's first column: which row of the file that was sent back the cells are of."""
@@ -65,23 +65,26 @@ def merge(
 ) -> None:
     """Rewrite the returned rows in the file `rows` as rows of the delivery that they correct.
 
-    `sent` has the rows that were sent back, their texts by header. Raises DeliveryError if a row is
-    none of them.
+    They keep the numbers that they had there. `sent` has the rows that were sent back, their texts
+    by header. Raises DeliveryError if a row is none of them.
     """
     returned = pl.read_parquet(rows)
     by_key = {parsing.header_key(header): header for header in returned.columns}
     number_header = by_key[ROW_HEADER]
     hidden = masked_headers(source, base.headers)
     merged: list[dict[str, object]] = []
+    taken: set[int] = set()
     for row in returned.iter_rows(named=True):
         number = _number(row[number_header])
-        if number not in sent:
+        if number not in sent or number in taken:
+            # what stands there instead may be anything, a person's number too, and is not repeated
             raise DeliveryError(
-                f"row {row[ROW_NUMBER]} says {row[number_header]!r} in the column {ROW_HEADER}, "
-                "and no such row was sent back; leave that column as it is"
+                f"{where(row[ROW_NUMBER])} has in the column {ROW_HEADER} no number of a row that "
+                "was sent back, or one for the second time; leave that column as it is"
             )
+        taken.add(number)
         texts = sent[number]
-        cells: dict[str, object] = {ROW_NUMBER: row[ROW_NUMBER]}
+        cells: dict[str, object] = {ROW_NUMBER: number}
         for header in base.headers:
             place = by_key.get(parsing.header_key(header))
             cell = str(row[place] or "") if place else ""

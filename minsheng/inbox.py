@@ -97,9 +97,9 @@ def arrivals(
         delivered_at, rows, fault = file_date, None, ""
         sender = None if path.parent.name == dataset else path.parent.name
         corrects = corrections.delivery_of(path.name)
+        base = by_id.get(corrects)
         try:
             if corrects:
-                base = by_id.get(corrects)
                 if base is None or base.status != "taken":
                     raise DeliveryError(f"it mends delivery {corrects}, and none such was taken")
                 sender, period = base.sender, base.period
@@ -110,6 +110,8 @@ def arrivals(
                 period = _stated_period(stated, source.delivery.period) or period
             usual = _usual_moment(period, source.delivery.usual_lag_days, settings)
             delivered_at = _stated_moment(stated, usual, settings, now) or file_date
+            if corrects and base:  # a workbook may carry the date of an older file
+                delivered_at = max(delivered_at, datetime.fromisoformat(base.delivered_at))
             rows = _stated_rows(stated)
             if period and lake.first_month(period) > min(delivered_at, now).date():
                 raise DeliveryError(f"its period {period} has not begun when it was delivered")

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import cached_property
 from pathlib import Path
 from uuid import uuid4
 
@@ -57,6 +58,12 @@ class _Desk:
     """Receipts of what the lake held before."""
     database: duckdb.DuckDBPyConnection
 
+    @cached_property
+    def gone(self) -> tuple[Receipt, ...]:
+        """Those of them that were withdrawn."""
+        withdrawn = lake.withdrawn(self.known)
+        return tuple(each for each in self.known if each.delivery_id in withdrawn)
+
     @property
     def workshop(self) -> Path:
         return _workshop(self.settings, self.source)
@@ -97,6 +104,14 @@ def ingest_dataset(
         inbox.arrivals(settings, source, paths, known, now),
         key=lambda each: (each.period, each.sender or "", each.delivered_at, each.path),
     )
+    if any(arrival.corrects for arrival in arrivals):
+        # what is corrected is compared with, under today's contract
+        known = tuple(
+            judging.ensure_typed(settings, source, codes, each, known)
+            if each.status == "taken"
+            else each
+            for each in known
+        )
     # of files of one moment the one taken later counts as the later word
     moments = [now + timedelta(microseconds=place) for place in range(len(arrivals))]
     receipts: list[Receipt] = []
@@ -149,15 +164,18 @@ def _prepare(desk: _Desk, arrival: Incoming, now: datetime) -> _Prepared:
     sha256 = _copy(arrival, original)
     if inbox.sidecar_of(arrival.path).is_file():
         shutil.copyfile(inbox.sidecar_of(arrival.path), inbox.sidecar_of(original))
+    key = (
+        desk.source.table,
+        arrival.sender,
+        arrival.period,
+        sha256,
+        arrival.delivered_at.isoformat(),
+        arrival.corrects,
+    )
+    # sent again after it was withdrawn it is another delivery
+    withdrawals = sum(each.sha256 == sha256 for each in desk.gone)
     receipt = Receipt(
-        delivery_id=lake.delivery_key(
-            desk.source.table,
-            arrival.sender,
-            arrival.period,
-            sha256,
-            arrival.delivered_at.isoformat(),
-            arrival.corrects,
-        ),
+        delivery_id=lake.delivery_key(*key, *([str(withdrawals)] if withdrawals else [])),
         department=arrival.department,
         dataset=arrival.dataset,
         sender=arrival.sender,
@@ -190,8 +208,10 @@ def _land(desk: _Desk, prepared: _Prepared, landed: Sequence[Receipt]) -> Receip
     receipt, folder = prepared.receipt, prepared.folder
     known = (*desk.known, *landed)
     in_force = {each.delivery_id for each in lake.effective(known, None)}
+    gone = lake.withdrawn(known)
     if any(
         each.status == "taken"
+        and each.delivery_id not in gone
         and _is_same_file(each, receipt)
         and (each.delivery_id in in_force or each.delivered_at == receipt.delivered_at)
         for each in known
@@ -286,7 +306,10 @@ def _read_and_judge(
     headers = reading.headers
     earlier: list[Path] = []
     if arrival.corrects:
-        base, *older = judging.corrected_by(arrival.corrects, desk.known)
+        earlier = [
+            judging.typed_rows(settings, each) for each in lake.corrected_by(receipt, desk.known)
+        ]
+        [base] = [each for each in desk.known if each.delivery_id == arrival.corrects]
         headers, units = base.headers, base.units
         sent = rejects.refused_rows(lake.delivery_folder(settings.lake, base))
         if not corrections.is_workbook(reading.headers):
@@ -294,7 +317,6 @@ def _read_and_judge(
                 f"it has lost its column {corrections.ROW_HEADER}; keep it as it was"
             )
         corrections.merge(folder / rejects.ROWS_FILE, base, source, sent)
-        earlier = [judging.typed_rows(settings, each) for each in (base, *older)]
     elif corrections.is_workbook(reading.headers):
         raise DeliveryError(
             "it is the workbook of refused rows under another name; give it its own name again"
@@ -340,7 +362,7 @@ def _fault_of_the_whole(delivery: Delivery, receipt: Receipt) -> str:
             f"only {accepted} of {receipt.rows_received} rows are good "
             f"({receipt.refused_by_rule}); the last good delivery stays in force"
         )
-    elsewhere = receipt.warned_by_rule.get(parsing.DATED_RULE, 0)
+    elsewhere = receipt.rows_elsewhere
     if accepted - elsewhere < delivery.minimum_accepted_rate * accepted:
         return (
             f"{elsewhere} of {accepted} rows are dated outside {receipt.period} by "

@@ -31,15 +31,19 @@ def ensure_typed(
 ) -> Receipt:
     """The receipt under today's contract, its rows typed again if the contract has changed.
 
-    `known` are the receipts of the dataset, those corrected by this one among them.
+    `known` are the receipts of the dataset. What this delivery corrects is typed before it.
     """
+    earlier = [
+        ensure_typed(settings, source, codes, each, known)
+        for each in lake.corrected_by(receipt, known)
+    ]
     folder = lake.delivery_folder(settings.lake, receipt)
     version = typed_version(source, codes)
     if receipt.contract_hash == version and typed_path(folder, version).is_file():
         return receipt
-    earlier = [typed_rows(settings, each) for each in corrected_by(receipt.corrects, known)]
+    typed = [typed_rows(settings, each) for each in earlier]
     with scratch_database(settings) as connection:
-        judged = judge(connection, folder, source, codes, receipt, earlier)
+        judged = judge(connection, folder, source, codes, receipt, typed)
     rejects.write(settings.rejects, folder, source, judged)
     lake.write_receipt(folder, judged)
     return judged
@@ -97,20 +101,21 @@ def judge(
     temporary = target.with_suffix(".tmp")
     connection.execute(f"copy ({select}) to {parsing.literal(str(temporary))} (format parquet)")
     _refuse_repeated_keys(connection, temporary, source, earlier)
-    temporary.replace(target)
     counted = connection.execute(
         "select refused_by, warned_by, converted, count(*) from read_parquet(?) group by all",
-        [str(target)],
+        [str(temporary)],
     ).fetchall()
     malformed = len(rejects.malformed_rows(folder))
     refusals, warnings, conversions = Counter[str](), Counter[str](), Counter[str]()
     if malformed:
         refusals[rejects.MALFORMED_RULE] = malformed
-    accepted = 0
+    accepted = elsewhere = 0
     refused = malformed
     for refused_by, warned_by, converted, count in counted:
         accepted += 0 if refused_by else count
         refused += count if refused_by else 0
+        if not refused_by and parsing.DATED_RULE in (warned_by or "").split(","):
+            elsewhere += count
         for tally, names in (
             (refusals, refused_by),
             (warnings, warned_by),
@@ -118,7 +123,9 @@ def judge(
         ):
             for name in names.split(",") if names else ():
                 tally[name] += count
-    _note_findings(connection, folder, target, bool(refusals or warnings))
+    _note_findings(connection, folder, temporary, bool(refusals or warnings))
+    # the last step: a cache that is there is never made again, and so is all that came before it
+    temporary.replace(target)
     return replace(
         receipt,
         contract_hash=version,
@@ -126,6 +133,7 @@ def judge(
         rows_received=accepted + refused,
         rows_accepted=accepted,
         rows_refused=refused,
+        rows_elsewhere=elsewhere,
         refused_by_rule=dict(sorted(refusals.items())),
         warned_by_rule=dict(sorted(warnings.items())),
         conversions=dict(sorted(conversions.items())),
@@ -137,8 +145,8 @@ def _note_findings(
 ) -> None:
     """Write row, rule and severity of every fault beside the rows, if there are any."""
     path = folder / rejects.FINDINGS_FILE
-    path.unlink(missing_ok=True)
     if not has_faults:
+        path.unlink(missing_ok=True)
         return
     rows = f"read_parquet({parsing.literal(str(typed))})"
     parts = [
@@ -152,10 +160,12 @@ def _note_findings(
             f"select row_number, '{rejects.MALFORMED_RULE}', 'critical' "
             f"from read_parquet({parsing.literal(str(malformed))})"
         )
+    temporary = path.with_suffix(".tmp")
     connection.execute(
-        f"copy ({' union all '.join(parts)} order by all) to {parsing.literal(str(path))} "
+        f"copy ({' union all '.join(parts)} order by all) to {parsing.literal(str(temporary))} "
         "(format parquet)"
     )
+    temporary.replace(path)
 
 
 def _refuse_repeated_keys(
@@ -163,14 +173,19 @@ def _refuse_repeated_keys(
 ) -> None:
     """Of accepted rows with the same key the first stays, the later ones are refused.
 
-    Rows of `earlier`, the deliveries that this one corrects, come before all of its own.
+    Rows of `earlier`, the deliveries that this one corrects, come before all of its own, but for
+    those in whose place its rows stand.
     """
     key = ", ".join(source.key)
     rows = f"read_parquet({parsing.literal(str(path))})"
+    own = f"(select row_number from {rows})"
     accepted = f"select {key} from {rows} where refused_by is null"
     for each in earlier:
         before = f"read_parquet({parsing.literal(str(each))})"
-        accepted += f" union all select {key} from {before} where refused_by is null"
+        accepted += (
+            f" union all select {key} from {before} "
+            f"where refused_by is null and row_number not in {own}"
+        )
     repeated = connection.execute(
         f"select 1 from ({accepted}) group by {key} having count(*) > 1 limit 1"
     ).fetchall()
@@ -178,7 +193,7 @@ def _refuse_repeated_keys(
         return
     taken = " or ".join(
         f"exists (select 1 from read_parquet({parsing.literal(str(each))}) as before "
-        "where before.refused_by is null and "
+        f"where before.refused_by is null and before.row_number not in {own} and "
         + " and ".join(f"before.{name} is not distinct from rows.{name}" for name in source.key)
         + ")"
         for each in earlier
@@ -196,16 +211,6 @@ def _refuse_repeated_keys(
         """
     )
     mended.replace(path)
-
-
-def corrected_by(delivery_id: str, known: Sequence[Receipt]) -> list[Receipt]:
-    """The delivery that is corrected and, if it is a correction itself, those before it."""
-    by_id = {receipt.delivery_id: receipt for receipt in known}
-    found = []
-    while delivery_id:
-        found.append(by_id[delivery_id])
-        delivery_id = found[-1].corrects
-    return found
 
 
 def typed_rows(settings: Settings, receipt: Receipt) -> Path:

@@ -70,6 +70,8 @@ class Receipt:
     rows_received: int = 0
     rows_accepted: int = 0
     rows_refused: int = 0
+    rows_elsewhere: int = 0
+    """Accepted rows that are dated outside the period."""
     refused_by_rule: dict[str, int] = field(default_factory=dict)
     warned_by_rule: dict[str, int] = field(default_factory=dict)
 
@@ -167,8 +169,8 @@ def effective(receipts: Iterable[Receipt], known_on: date | None) -> tuple[Recei
     """The deliveries that count, in a total order.
 
     Of snapshots the last one taken of each dataset, sender and period, of the other modes all that
-    were taken; of corrections the last of each delivery that counts itself. What was withdrawn
-    never counts. `known_on` leaves out what was delivered after that day.
+    were taken, and the corrections of what counts. What was withdrawn never counts. `known_on`
+    leaves out what was delivered after that day.
     """
     known = sorted(
         (r for r in receipts if known_on is None or r.delivered_on <= known_on),
@@ -176,21 +178,45 @@ def effective(receipts: Iterable[Receipt], known_on: date | None) -> tuple[Recei
     )
     gone = withdrawn(known)
     whole: dict[tuple[str, ...], Receipt] = {}
-    corrections: dict[str, Receipt] = {}
+    corrections: dict[str, list[Receipt]] = {}
     for receipt in known:
         if receipt.status != "taken" or receipt.delivery_id in gone:
             continue
         if receipt.corrects:
-            corrections[receipt.corrects] = receipt
+            corrections.setdefault(receipt.corrects, []).append(receipt)
         elif receipt.mode == "snapshot":
             whole[receipt.table, receipt.sender or "", receipt.period] = receipt
         else:
             whole[(receipt.delivery_id,)] = receipt
     found = list(whole.values())
-    for receipt in found:  # a correction is appended and may have a correction itself
-        if receipt.delivery_id in corrections:
-            found.append(corrections[receipt.delivery_id])
+    for receipt in found:  # corrections are appended and may have corrections themselves
+        found += corrections.get(receipt.delivery_id, ())
     return tuple(sorted(found, key=lambda r: (r.table, r.period, r.sender or "", *r.order)))
+
+
+def corrected_by(receipt: Receipt, known: Iterable[Receipt]) -> tuple[Receipt, ...]:
+    """The file that a correction corrects and the corrections of it before this one, in order.
+
+    Of one row of the file the last of them counts. Empty for what is no correction.
+    """
+    if not receipt.corrects:
+        return ()
+    by_id = {each.delivery_id: each for each in known}
+    gone = withdrawn(by_id.values())
+
+    def root(each: Receipt) -> str:
+        while each.corrects:
+            each = by_id[each.corrects]
+        return each.delivery_id
+
+    return tuple(
+        each
+        for each in sorted(by_id.values(), key=lambda one: one.order)
+        if each.status == "taken"
+        and each.delivery_id not in gone
+        and each.order < receipt.order
+        and root(each) == root(receipt)
+    )
 
 
 def withdrawn(receipts: Iterable[Receipt]) -> frozenset[str]:
@@ -205,14 +231,17 @@ def withdrawn(receipts: Iterable[Receipt]) -> frozenset[str]:
 def withdraw(lake: Path, delivery_id: str, reason: str, now: datetime) -> Receipt:
     """Withdraw a delivery from `now` on and return the receipt of that.
 
-    Raises DeliveryError if the lake has no such delivery or it does not count any more.
+    Raises DeliveryError if the lake has no such delivery or it was refused or withdrawn before.
     """
     receipts = read_receipts(lake)
     named = [receipt for receipt in receipts if receipt.delivery_id == delivery_id]
     if not named:
-        raise DeliveryError(f"the lake has no delivery {delivery_id}; `minsheng status` lists none")
+        raise DeliveryError(
+            f"the lake has no delivery {delivery_id}; the ids stand in meta.delivery and in the "
+            "names of the workbooks of refused rows"
+        )
     if named[0].status == "refused" or delivery_id in withdrawn(receipts):
-        raise DeliveryError(f"delivery {delivery_id} does not count: it was refused or withdrawn")
+        raise DeliveryError(f"delivery {delivery_id} was refused or withdrawn before")
     moment = now.replace(microsecond=0).isoformat()
     withdrawal = Receipt(
         delivery_id=delivery_key("withdrawal", delivery_id, moment),

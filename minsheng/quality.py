@@ -50,17 +50,24 @@ def finding_select(folder: Path, receipts: Sequence[Receipt]) -> str:
     """
 
 
+REPLACED = {
+    "append": ("key_was_delivered_before", "warning"),
+    "upsert": ("key_was_delivered_again", "note"),
+    "snapshot": ("row_was_mended", "note"),
+}
+"""Why an accepted row does not count, by how the deliveries of the dataset add up."""
+
+
 def repeated_select(source: Contract) -> str:
-    """Accepted rows of deliveries that add up, whose key another delivery decides."""
-    received = f"restricted.received.{source.table}"
-    rule = "superseded_by_key" if source.delivery and source.delivery.mode == "upsert" else ""
+    """Accepted rows in whose place a row of another delivery counts."""
+    assert source.delivery
+    rule, severity = REPLACED[source.delivery.mode]
+    told = f"{literal(rule)} as rule, {literal(severity)} as severity"
     return f"""
-        select {literal(source.table)} as source, delivery_id, row_number,
-            {literal(rule or "key_was_delivered_before")} as rule, 'warning' as severity
-        from {received} where refused_by is null
+        select {literal(source.table)} as source, delivery_id, row_number, {told}
+        from restricted.received.{source.table} where refused_by is null
         except
-        select {literal(source.table)}, delivery_id, row_number,
-            {literal(rule or "key_was_delivered_before")}, 'warning'
+        select {literal(source.table)} as source, delivery_id, row_number, {told}
         from {source.name}
     """
 
