@@ -13,7 +13,7 @@ from typing import Any
 
 import duckdb
 
-from minsheng import lake
+from minsheng import lake, rejects
 from minsheng.build import Project
 from minsheng.lake import Receipt
 from minsheng.parsing import literal
@@ -187,7 +187,12 @@ def _sections(
             ("问题最多的规则", "Rules broken most"),
             (("规则", "rule"), ("程度", "severity"), ("说明", "meaning"), ("行数", "rows")),
             [
-                (rule, SEVERITIES[severity], (why or "", rule.replace("_", " ")), count)
+                (
+                    rule,
+                    SEVERITIES[severity],
+                    (why or rejects.REASONS.get(rule, ""), rule.replace("_", " ")),
+                    count,
+                )
                 for rule, severity, why, count in rows(RULES)
             ],
         ),
