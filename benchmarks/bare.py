@@ -833,7 +833,8 @@ select
     sha256,
     delivered_at,
     substr(sha256(concat_ws(chr(10),
-        department || '__' || dataset, coalesce(sender, ''), period, sha256)), 1, 16
+        department || '__' || dataset, coalesce(sender, ''), period, sha256,
+        strftime(delivered_at, '%Y-%m-%dT%H:%M:%S+08:00'))), 1, 16
     ) as delivery_id,
     cast(delivered_at as date) as delivered_on,
     cast(period[1:4] || '-' || case when len(period) = 7 then period[6:7] else '12' end || '-01'

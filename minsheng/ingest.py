@@ -164,18 +164,15 @@ def _prepare(desk: _Desk, arrival: Incoming, now: datetime) -> _Prepared:
     sha256 = _copy(arrival, original)
     if inbox.sidecar_of(arrival.path).is_file():
         shutil.copyfile(inbox.sidecar_of(arrival.path), inbox.sidecar_of(original))
-    key = (
-        desk.source.table,
-        arrival.sender,
-        arrival.period,
-        sha256,
-        arrival.delivered_at.isoformat(),
-        arrival.corrects,
-    )
+    delivered_at = arrival.delivered_at.isoformat()
+    key = [desk.source.table, arrival.sender, arrival.period, sha256, delivered_at]
+    if arrival.corrects:
+        key.append(arrival.corrects)
     # sent again after it was withdrawn it is another delivery
-    withdrawals = sum(each.sha256 == sha256 for each in desk.gone)
+    if withdrawals := sum(each.sha256 == sha256 for each in desk.gone):
+        key.append(str(withdrawals))
     receipt = Receipt(
-        delivery_id=lake.delivery_key(*key, *([str(withdrawals)] if withdrawals else [])),
+        delivery_id=lake.delivery_key(*key),
         department=arrival.department,
         dataset=arrival.dataset,
         sender=arrival.sender,
@@ -183,7 +180,7 @@ def _prepare(desk: _Desk, arrival: Incoming, now: datetime) -> _Prepared:
         file_name=arrival.path.name,
         sha256=sha256,
         byte_count=original.stat().st_size,
-        delivered_at=arrival.delivered_at.isoformat(),
+        delivered_at=delivered_at,
         ingested_at=now.isoformat(),
         status="taken",
         contract_hash=judging.typed_version(desk.source, desk.codes),

@@ -228,6 +228,25 @@ def withdrawn(receipts: Iterable[Receipt]) -> frozenset[str]:
     return frozenset(gone)
 
 
+def waited_for(receipts: Iterable[Receipt]) -> tuple[Receipt, ...]:
+    """Deliveries refused whole that no good one has followed, in order of delivery.
+
+    A good one is of the same dataset and sender, and of the same period if both name one.
+    """
+    waiting: list[Receipt] = []
+    for receipt in sorted(receipts, key=lambda receipt: receipt.order):
+        if receipt.status == "refused":
+            waiting.append(receipt)
+        elif receipt.status == "taken":
+            waiting = [each for each in waiting if not _follows(receipt, each)]
+    return tuple(waiting)
+
+
+def _follows(good: Receipt, refused: Receipt) -> bool:
+    is_of_the_sender = (good.table, good.sender) == (refused.table, refused.sender)
+    return is_of_the_sender and refused.period in ("", good.period)
+
+
 def withdraw(lake: Path, delivery_id: str, reason: str, now: datetime) -> Receipt:
     """Withdraw a delivery from `now` on and return the receipt of that.
 

@@ -1,87 +1,110 @@
 """The monthly letter about the quality of a department's data, in Chinese and English.
 
 `letters/<department>/<month>.md` says what came, how much of it was refused month by month, which
-rules were broken most and by whom, what is late, and what contradicts other departments. It names
-rows by delivery and number, never a person.
+rules were broken most and by whom, what contradicts other rows, what is late, and what was refused
+whole and is waited for. It counts rows and names none.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import duckdb
 
+from minsheng import lake, rejects
 from minsheng.build import Project
+from minsheng.lake import Receipt
+from minsheng.parsing import literal
 from minsheng.settings import RESTRICTED_FOLDER_MODE
+
+Words = tuple[str, str]
+"""The same in Chinese and in English."""
+CHINESE, ENGLISH = 0, 1
 
 MONTHS = 12
 TOP_RULES = 5
+TOP_CONTRADICTIONS = 5
 WORST_SENDERS = 3
 
-RECENT = """
-    select * from meta.delivery
+NOTHING: Words = ("无", "none")
+SEVERITIES: Mapping[str, Words] = {"critical": ("退回", "refused"), "warning": ("存疑", "doubted")}
+"""What is told of a rule; a severity that is none of these is no fault of the department."""
+
+PERIOD = f"""
+    select as_of_month, (as_of_month - interval {MONTHS - 1} month)::date as since from meta.build
+"""
+# a mended row came once: its delivery brings nothing anew and takes from what was refused
+IN_FORCE = """
+    select delivery_id, period_month, sender, corrects,
+        case when corrects is null then 1 else 0 end as files,
+        case when corrects is null then rows_received else 0 end as received,
+        received - rows_accepted as refused
+    from meta.delivery
     where department = $department and delivery_status = 'effective'
-    and period_month > $month::date - interval 12 month and period_month <= $month::date
+    and period_month between $since and $month
+"""
+TOTAL = f"""
+    select coalesce(sum(received), 0), coalesce(sum(refused), 0) from ({IN_FORCE})
 """
 TREND = f"""
-    select period_month, count(*), sum(rows_received), sum(rows_refused)
-    from ({RECENT}) group by period_month order by period_month
+    select period_month, sum(files), sum(received), sum(refused)
+    from ({IN_FORCE}) group by period_month order by period_month
 """
+# of the files as they first came, so that a row that comes back is not counted again
 RULES = f"""
     select found.rule, found.severity, any_value(result.why), count(*)
-    from ({RECENT}) as delivery
+    from ({IN_FORCE}) as delivery
     join quality.finding as found using (delivery_id)
     left join quality.check_result as result
         on result.table_name = 'raw.' || found.source and result.check_name = found.rule
+    where delivery.corrects is null and found.severity in ({", ".join(map(literal, SEVERITIES))})
     group by found.rule, found.severity
     order by count(*) desc, found.rule limit {TOP_RULES}
 """
 SENDERS = f"""
-    select coalesce(area.area_name, delivery.sender), sum(delivery.rows_received),
-        sum(delivery.rows_refused)
-    from ({RECENT}) as delivery
+    select coalesce(area.area_name, delivery.sender), sum(delivery.received), sum(delivery.refused)
+    from ({IN_FORCE}) as delivery
     left join reference.area as area on area.area_code = delivery.sender
     where delivery.sender is not null
     group by all
-    having sum(delivery.rows_refused) > 0
-    order by sum(delivery.rows_refused) / sum(delivery.rows_received) desc, 1
+    having sum(delivery.refused) > 0
+    order by sum(delivery.refused) / sum(delivery.received) desc, 1
     limit {WORST_SENDERS}
+"""
+CONTRADICTIONS = f"""
+    select contradiction, listed.label_zh, listed.label_en, count(*)
+    from quality.contradiction as found
+    join reference.contradiction as listed using (contradiction)
+    where found.period_month between $since and $month and $department
+        in (split_part(found.left_source, '__', 1), split_part(found.right_source, '__', 1))
+    group by all
+    order by count(*) desc, contradiction limit {TOP_CONTRADICTIONS}
 """
 LATE = """
     select dataset, stale_since from meta.source
     where department = $department and stale_since is not null order by stale_since, dataset
 """
-RETURNED = """
-    select refused.dataset, coalesce(refused.sender, ''), coalesce(refused.period, ''),
-        refused.reason
-    from meta.delivery as refused
-    where refused.department = $department and refused.delivery_status = 'refused'
-    and not exists (
-        select 1 from meta.delivery as good
-        where good.delivery_status = 'effective' and good.department = refused.department
-        and good.dataset = refused.dataset and good.period = refused.period
-        and good.sender is not distinct from refused.sender
-        and good.delivered_at > refused.delivered_at)
-    order by refused.delivery_order desc
-"""
 
 
 @dataclass(frozen=True)
-class Letter:
-    """What is known of one department's deliveries up to a month."""
+class Section:
+    """A table of the letter; a cell that is a pair says the same in both languages."""
 
-    department: str
-    month: date
-    trend: Sequence[tuple[date, int, int, int]]
-    """Month, files, rows received, rows refused."""
-    rules: Sequence[tuple[str, str, str | None, int]]
-    """Rule, severity, reason in Chinese, rows; the most broken first."""
-    senders: Sequence[tuple[str, int, int]]
-    """Sender, rows received, rows refused; the worst first."""
-    late: Sequence[tuple[str, date]]
-    returned: Sequence[tuple[str, str, str, str]]
-    """Dataset, sender, period and reason of files that were refused whole and not replaced."""
+    title: Words
+    columns: Sequence[Words]
+    rows: Sequence[Sequence[object]]
+
+    def text(self, language: int) -> str:
+        """The section as Markdown."""
+        lines = [
+            [column[language] for column in self.columns],
+            ["---"] * len(self.columns),
+            *([_cell(cell, language) for cell in row] for row in self.rows),
+        ]
+        table = "\n".join(f"| {' | '.join(line)} |" for line in lines)
+        return f"## {self.title[language]}\n\n{table if self.rows else NOTHING[language]}"
 
 
 def write_letters(project: Project, database: Path) -> tuple[Path, ...]:
@@ -89,130 +112,152 @@ def write_letters(project: Project, database: Path) -> tuple[Path, ...]:
 
     `database` is a published file. A letter of the same month is replaced.
     """
-    names = {
-        (source.delivery.department, source.delivery.dataset): source
-        for source in project.sources
-        if source.delivery
-    }
-    datasets = {key: (s.description_zh, s.description_en) for key, s in names.items()}
     written = []
     with duckdb.connect(str(database), read_only=True) as connection:
-        [(month,)] = connection.execute("select as_of_month from meta.build").fetchall()
+        [(month, since)] = connection.execute(PERIOD).fetchall()
         labels = {
             code: (zh, en)
             for code, zh, en in connection.execute(
                 "select code, label_zh, label_en from reference.code where code_list = 'department'"
             ).fetchall()
         }
-        departments = connection.execute(
-            "select distinct department from meta.delivery order by department"
-        ).fetchall()
-        for (department,) in departments:
-            letter = _letter(connection, department, month)
+        departments = dict(
+            connection.execute("select delivery_id, department from meta.delivery").fetchall()
+        )
+        # files of the last month come after its end
+        waiting = [
+            receipt
+            for receipt in lake.waited_for(lake.read_receipts(project.settings.lake))
+            if receipt.delivery_id in departments and receipt.delivered_on >= since
+        ]
+        for department in sorted(set(departments.values())):
+            values = {"department": department, "since": since, "month": month}
+            refused = [receipt for receipt in waiting if receipt.department == department]
+            text = _text(
+                labels[department],
+                month,
+                connection.execute(TOTAL, values).fetchall()[0],
+                _sections(connection, values, _datasets(project, department), refused),
+            )
             folder = project.settings.letters / department
             folder.mkdir(parents=True, exist_ok=True, mode=RESTRICTED_FOLDER_MODE)
             path = folder / f"{month:%Y-%m}.md"
-            path.write_text(_text(letter, labels[department], datasets), encoding="utf-8")
+            path.write_text(text, encoding="utf-8")
             written.append(path)
     return tuple(written)
 
 
-def _letter(connection: duckdb.DuckDBPyConnection, department: str, month: date) -> Letter:
-    values = {"department": department, "month": month}
+def _datasets(project: Project, department: str) -> Mapping[str, Words]:
+    """What the department's datasets are called."""
+    return {
+        source.delivery.dataset: (source.description_zh, source.description_en)
+        for source in project.sources
+        if source.delivery and source.delivery.department == department
+    }
 
-    def rows(query: str) -> list[tuple[object, ...]]:
-        named = {name: value for name, value in values.items() if f"${name}" in query}
-        return connection.execute(query, named).fetchall()
 
-    return Letter(
-        department,
-        month,
-        trend=rows(TREND),  # type: ignore[arg-type]  # the types of the columns above
-        rules=rows(RULES),  # type: ignore[arg-type]
-        senders=rows(SENDERS),  # type: ignore[arg-type]
-        late=rows(LATE),  # type: ignore[arg-type]
-        returned=rows(RETURNED),  # type: ignore[arg-type]
+def _sections(
+    connection: duckdb.DuckDBPyConnection,
+    values: Mapping[str, object],
+    datasets: Mapping[str, Words],
+    waiting: Sequence[Receipt],
+) -> tuple[Section, ...]:
+    """What is told of the department in the months that `values` say."""
+
+    def rows(query: str) -> list[tuple[Any, ...]]:
+        asked = {name: value for name, value in values.items() if f"${name}" in query}
+        return connection.execute(query, asked).fetchall()
+
+    return (
+        Section(
+            ("逐月情况", "Month by month"),
+            (
+                ("月份", "month"),
+                ("文件", "files"),
+                ("收到行数", "rows received"),
+                ("退回行数", "rows refused"),
+                ("退回率", "share"),
+            ),
+            [
+                (f"{each:%Y-%m}", files, received, refused, _share(refused, received))
+                for each, files, received, refused in rows(TREND)
+            ],
+        ),
+        Section(
+            ("问题最多的规则", "Rules broken most"),
+            (("规则", "rule"), ("程度", "severity"), ("说明", "meaning"), ("行数", "rows")),
+            [
+                (
+                    rule,
+                    SEVERITIES[severity],
+                    (why or rejects.REASONS.get(rule, ""), rule.replace("_", " ")),
+                    count,
+                )
+                for rule, severity, why, count in rows(RULES)
+            ],
+        ),
+        Section(
+            ("退回率最高的报送单位", "Senders with the largest share refused"),
+            (
+                ("报送单位", "sender"),
+                ("收到行数", "rows received"),
+                ("退回行数", "rows refused"),
+                ("退回率", "share"),
+            ),
+            [
+                (sender, received, refused, _share(refused, received))
+                for sender, received, refused in rows(SENDERS)
+            ],
+        ),
+        Section(
+            ("与本部门数据有关的矛盾", "Contradictions in which rows of the department stand"),
+            (("矛盾", "contradiction"), ("说明", "meaning"), ("行数", "rows")),
+            [
+                (name, (label_zh, label_en), count)
+                for name, label_zh, label_en, count in rows(CONTRADICTIONS)
+            ],
+        ),
+        Section(
+            ("逾期未报", "Late"),
+            (("数据", "dataset"), ("自何日起", "since")),
+            [(datasets[dataset], since) for dataset, since in rows(LATE)],
+        ),
+        Section(
+            ("整件退回、尚未重报", "Refused whole and not yet sent again"),
+            (("数据", "dataset"), ("报送单位", "sender"), ("所属期", "period"), ("原因", "reason")),
+            [
+                (datasets[each.dataset], each.sender or "", each.period, each.message)
+                for each in reversed(waiting)
+            ],
+        ),
     )
 
 
 def _text(
-    letter: Letter,
-    names: tuple[str, str],
-    datasets: Mapping[tuple[str, str], tuple[str, str]],
+    department: Words, month: date, total: tuple[int, int], sections: Sequence[Section]
 ) -> str:
-    received = sum(row[2] for row in letter.trend)
-    refused = sum(row[3] for row in letter.trend)
-
-    def dataset(name: str, language: int) -> str:
-        return datasets.get((letter.department, name), (name, name))[language]
-
-    parts = [
-        f"# {names[0]}：数据质量月报（{letter.month:%Y年%m月}）",
-        f"近{MONTHS}个月有效交付{received:,}行，退回{refused:,}行（{_share(refused, received)}）。",
-        _table(
-            ("月份", "文件", "收到行数", "退回行数", "退回率"),
-            [(f"{m:%Y-%m}", n, r, f, _share(f, r)) for m, n, r, f in letter.trend],
-        ),
-        "## 问题最多的规则",
-        _table(
-            ("规则", "程度", "说明", "行数"),
-            [
-                (rule, {"critical": "退回", "warning": "存疑"}[severity], why or "", count)
-                for rule, severity, why, count in letter.rules
-            ],
-        ),
-        "## 退回率最高的报送单位",
-        _table(
-            ("报送单位", "收到行数", "退回行数", "退回率"),
-            [(name, r, f, _share(f, r)) for name, r, f in letter.senders],
-        ),
-        "## 逾期未报",
-        _table(
-            ("数据", "自何日起"), [(dataset(name, 0), str(since)) for name, since in letter.late]
-        ),
-        "## 整件退回、尚未重报",
-        _table(
-            ("数据", "报送单位", "所属期", "原因"),
-            [(dataset(name, 0), *rest) for name, *rest in letter.returned],
-        ),
-        "---",
-        f"# {names[1]}: data quality in {letter.month:%Y-%m}",
-        f"{received:,} rows in force came in {MONTHS} months, {refused:,} were refused "
-        f"({_share(refused, received)}).",
-        _table(
-            ("month", "files", "rows received", "rows refused", "share"),
-            [(f"{m:%Y-%m}", n, r, f, _share(f, r)) for m, n, r, f in letter.trend],
-        ),
-        "## Rules broken most",
-        _table(
-            ("rule", "severity", "rows"),
-            [(rule.replace("_", " "), severity, n) for rule, severity, _, n in letter.rules],
-        ),
-        "## Senders with the largest share refused",
-        _table(
-            ("sender", "rows received", "rows refused", "share"),
-            [(name, r, f, _share(f, r)) for name, r, f in letter.senders],
-        ),
-        "## Late",
-        _table(("dataset", "since"), [(dataset(name, 1), str(s)) for name, s in letter.late]),
-        "## Refused whole and not yet sent again",
-        _table(
-            ("dataset", "sender", "period", "reason"),
-            [(dataset(name, 1), *rest) for name, *rest in letter.returned],
-        ),
-    ]
-    return "\n\n".join(parts) + "\n"
+    """The letter; `total` has the rows received and refused."""
+    received, refused = total
+    share = _share(refused, received)
+    return "\n\n".join(
+        [
+            f"# {department[CHINESE]}：数据质量月报（{month:%Y年%m月}）",
+            f"近{MONTHS}个月有效交付{received:,}行，退回{refused:,}行（{share}）。",
+            *(section.text(CHINESE) for section in sections),
+            "---",
+            f"# {department[ENGLISH]}: data quality in {month:%Y-%m}",
+            f"{received:,} rows in force came in {MONTHS} months, {refused:,} were refused "
+            f"({share}).",
+            *(section.text(ENGLISH) for section in sections),
+            "",
+        ]
+    )
 
 
 def _share(part: int, whole: int) -> str:
     return f"{part / whole:.2%}" if whole else "-"
 
 
-def _table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
-    if not rows:
-        return "无 / none"
-    lines = [header, ["---"] * len(header), *rows]
-    return "\n".join(
-        "| " + " | ".join(str(cell).replace("|", "\\|").replace("\n", " ") for cell in line) + " |"
-        for line in lines
-    )
+def _cell(cell: object, language: int) -> str:
+    said = cell[language] if isinstance(cell, tuple) else cell
+    return str(said).replace("|", "\\|").replace("\n", " ")

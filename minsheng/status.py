@@ -1,7 +1,5 @@
 """Where everything stands: sources, the waiting inbox, the current version."""
 
-from collections.abc import Sequence
-
 from minsheng import lake
 from minsheng.build import Project, due_and_stale
 from minsheng.contracts import Contract
@@ -35,7 +33,7 @@ def status_of(settings: Settings) -> dict[str, object]:
         "as_of_month": version.as_of_month if version else None,
         "built_at": version.built_at if version else None,
         "versions": [each.version for each in versions(settings)],
-        "files_refused_whole": _refused_whole(receipts),
+        "files_refused_whole": [_refused_whole(each) for each in lake.waited_for(receipts)],
         "sources": [_source(settings, source, effective) for source in project.sources],
     }
 
@@ -84,20 +82,9 @@ def _source(settings: Settings, source: Contract, effective: tuple[Receipt, ...]
     }
 
 
-def _refused_whole(receipts: Sequence[Receipt]) -> list[str]:
-    """Files that were refused and that no good file of the same sender and period has followed."""
-    waiting: dict[tuple[str, str | None, str], Receipt] = {}
-    for receipt in receipts:
-        place = (receipt.table, receipt.sender, receipt.period)
-        if receipt.status == "refused":
-            waiting[place] = receipt
-        else:
-            waiting.pop(place, None)
-    return [
-        "/".join(part for part in (each.department, each.dataset, each.sender) if part)
-        + f": {each.message}"
-        for each in waiting.values()
-    ]
+def _refused_whole(receipt: Receipt) -> str:
+    place = (receipt.department, receipt.dataset, receipt.sender)
+    return "/".join(part for part in place if part) + f": {receipt.message}"
 
 
 def _shown(value: object) -> str:
