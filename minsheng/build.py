@@ -389,12 +389,13 @@ def make_reference(warehouse: Warehouse, project: Project, contract: Contract) -
 def make_vault(warehouse: Warehouse, project: Project, contract: Contract) -> int:
     """Make a table of who is who."""
     sources = project.sources
-    makers = {
-        "identity": lambda: linkage.identity_select(sources, project.secret),
-        "household": lambda: linkage.household_select(sources, project.secret),
-        "loose_record": lambda: linkage.loose_record_select(sources, RECEIVED_SCHEMA),
-    }
-    return write_table(warehouse, contract, makers[contract.table]())
+    if contract.table == "loose_record":
+        # one statement a source, so that memory holds the identities of one
+        selects = linkage.loose_record_selects(sources, RECEIVED_SCHEMA)
+        none = write_rows(warehouse, contract, [])
+        return none + sum(append_rows(warehouse, contract, select) for select in selects)
+    makers = {"identity": linkage.identity_select, "household": linkage.household_select}
+    return write_table(warehouse, contract, makers[contract.table](sources, project.secret))
 
 
 def make_model(warehouse: Warehouse, project: Project, model: Model) -> int:

@@ -101,34 +101,28 @@ from (select distinct household_identity from ({delivered}))
 """
 
 
-def loose_record_select(sources: Sequence[Contract], received: str) -> str:
-    """The SELECT of `vault.loose_record`: identities of rows that were refused or do not link.
+def loose_record_selects(sources: Sequence[Contract], received: str) -> list[str]:
+    """The SELECTs of `vault.loose_record`, one a source: identities of rows refused or not linked.
 
     `received` is the schema of the rows as received, refused ones too.
     """
-    records = " union ".join(
+    return [
         f"""
-        select distinct {literal(source.table)} as source, record.record_identity,
-            record.id_number, record.period_month
-        from {received}.{source.table} as record
-        left join vault.identity as identity
-            on identity.source = {literal(source.table)}
-            and identity.record_identity = record.record_identity
-            and identity.link_rule_code = 'id_and_name'
-        where record.record_identity is not null
-            and (record.refused_by is not null or identity.record_identity is null)
-        """
+select {literal(source.table)} as source, record.record_identity, record.period_month,
+    any_value(record.id_number) as id_number,
+    substr(record.record_identity, instr(record.record_identity, '|') + 1) as name_key
+from {received}.{source.table} as record
+left join vault.identity as identity
+    on identity.source = {literal(source.table)}
+    and identity.record_identity = record.record_identity
+    and identity.link_rule_code = 'id_and_name'
+where record.record_identity is not null
+    and (record.refused_by is not null or identity.record_identity is null)
+group by record.record_identity, record.period_month
+"""
         for source in sources
         if is_personal(source)
-    )
-    if not records:
-        records = f"select *, null::date as period_month from ({_NO_RECORDS})"
-    return f"""
-select source, record_identity, period_month, any_value(id_number) as id_number,
-    substr(record_identity, instr(record_identity, '|') + 1) as name_key
-from ({records})
-group by source, record_identity, period_month
-"""
+    ]
 
 
 def is_personal(source: Contract) -> bool:

@@ -100,6 +100,7 @@ class Registry:
             headers,
             f"(values {rows}) as rows ({named})",
             {"delivery_id": literal(delivery_id), **CONSTANTS},
+            units={},
         )
 
     def identities(self, columns: str) -> list[tuple[object, ...]]:
