@@ -121,7 +121,8 @@ def ingest_dataset(
                 except WRITE_FAULTS as fault:
                     raise DeliveryError(
                         f"{inbox.readable_path(arrival.path)}: cannot be taken into "
-                        f"{settings.home}: {fault}; the file is still in the inbox; mend the disk and refresh again"
+                        f"{settings.home}: {fault}; the file is still in the inbox; "
+                        "mend the disk and refresh again"
                     ) from fault
                 if not _remove(arrival):
                     left.append(arrival.file_name)
