@@ -43,6 +43,7 @@ from minsheng.warehouse import (
     quick_digest,
     table_digest,
     table_exists,
+    without_values,
     write_rows,
     write_table,
     write_view,
@@ -336,8 +337,11 @@ def _make_contradictions(warehouse: Warehouse, project: Project, contract: Contr
     for each, select in zip(project.catalogue, selects, strict=True):
         try:
             count += append_rows(warehouse, contract, select)
-        except duckdb.BinderException as fault:
+        except duckdb.BinderException as fault:  # it has read no row
             raise ContradictionError(f"contradiction {each.name}: {fault}") from None
+        except duckdb.Error as fault:
+            told = without_values(str(fault))
+            raise ContradictionError(f"contradiction {each.name}: {told}") from None
     return count
 
 

@@ -33,12 +33,16 @@ from minsheng.settings import (
     Settings,
     SettingsError,
 )
+from minsheng.warehouse import without_values
 
 CONFIGURATION = "databases.yaml"
 ENVIRONMENT_KEYS = ("host", "port", "dbname", "user", "password")
 VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 NAME = re.compile(r"[a-z_]+")
 """A database's name stands in the names of its files, where digits would be taken for a period."""
+
+STATEMENT = re.compile(r'"(?:select|copy) .*?":(?!:)', re.DOTALL | re.IGNORECASE)
+"""Our own SQL, as it stands in an engine's message."""
 
 MOST_PERIOD_VALUES = 10_000
 ROWS_OF_A_GROUP = 122_880
@@ -263,7 +267,7 @@ def _fetch_relation(project: Project, relation: Relation, now: datetime) -> None
         and receipt.file_name == relation.file_name(receipt.period)
     }
     today = now.astimezone(settings.time_zone).date()
-    with open_source(settings, relation.database) as connection:
+    with open_source(settings, relation) as connection:
         parts, rows_without = _parts(connection, relation)
         begun = sorted(period for period in parts if lake.first_month(period) <= today)
         compared = begun[-1 - relation.compared_again :]
@@ -279,9 +283,13 @@ def _fetch_relation(project: Project, relation: Relation, now: datetime) -> None
 
 
 @contextmanager
-def open_source(settings: Settings, database: Database) -> Iterator[duckdb.DuckDBPyConnection]:
-    """A connection that reads `database` as `source` and can write nothing there."""
-    engine = ENGINES[database.engine]
+def open_source(settings: Settings, relation: Relation) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A connection that reads the relation's database as `source` and can write nothing there.
+
+    Raises DatabaseFault if it cannot be reached or a query fails; what the source says of a query
+    is told without the values of its rows.
+    """
+    engine, database = relation.engine, relation.database
     values = _environment(database)
     secret = {
         "host": values["host"],
@@ -305,14 +313,33 @@ def open_source(settings: Settings, database: Database) -> Iterator[duckdb.DuckD
                 f"attach {literal(engine.connect)} as source "
                 f"(type {database.engine}, secret source, read_only)"
             )
-            yield connection
+            try:
+                yield connection
+            except duckdb.Error as fault:
+                said = STATEMENT.sub("", str(fault))
+                told = without_values(said, _own_names(relation, values["dbname"]))
+                raise _database_fault(told, values["password"]) from None
     except duckdb.Error as fault:
-        # without the place in the query that follows
-        told = " ".join(str(fault).partition("\nLINE ")[0].split())
-        raise DatabaseFault(
-            f"{blotted(told, values['password'])}; "
-            f"check the server, what the account may read, and {CONFIGURATION}"
-        ) from None
+        raise _database_fault(str(fault), values["password"]) from None
+
+
+def _database_fault(told: str, password: str) -> DatabaseFault:
+    # without the place in the query that follows
+    line = " ".join(told.partition("\nLINE ")[0].split())
+    return DatabaseFault(
+        f"{blotted(line, password)}; "
+        f"check the server, what the account may read, and {CONFIGURATION}"
+    )
+
+
+def _own_names(relation: Relation, dbname: str) -> frozenset[str]:
+    """Names of tables and columns as the configuration writes them: no value of any row."""
+    names = {relation.period_column, relation.table, *relation.table.split(".")}
+    names.add(f"{dbname}.{relation.table}")
+    if relation.select:
+        parsed = sqlglot.parse_one(relation.select, dialect=relation.database.engine)
+        names |= {identifier.name for identifier in parsed.find_all(sqlglot.exp.Identifier)}
+    return frozenset(names - {""})
 
 
 def _environment(database: Database) -> dict[str, str]:

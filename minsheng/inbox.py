@@ -1,5 +1,6 @@
 """The inbox: files that wait, and what their place, their name and their sidecar say of them."""
 
+import errno
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,6 +21,9 @@ USUAL = "usual"
 IGNORED_PREFIXES = ("~$", ".")
 IGNORED_SUFFIXES = (".tmp", ".part", ".crdownload")
 
+MOST_NAME_BYTES = 255 - len(SIDECAR_SUFFIX)
+"""Of a name that a file of its own is given, so that its sidecar has a name too."""
+
 
 @dataclass(frozen=True)
 class Incoming:
@@ -39,6 +43,10 @@ class Incoming:
     """The delivery whose refused rows it brings back, if it is such a workbook."""
     fault: str
     """Why its place or its sidecar cannot be believed, if so."""
+
+    @property
+    def file_name(self) -> str:
+        return readable(self.path.name)
 
 
 def waiting_files(inbox: Path) -> tuple[Path, ...]:
@@ -93,10 +101,11 @@ def arrivals(
         except FileNotFoundError:  # taken away since the folder was listed
             continue
         file_date = datetime.fromtimestamp(found.st_mtime, tz=settings.time_zone)
-        period = lake.period_in(path.name, source.delivery.period) or ""
+        name = readable(path.name)
+        period = lake.period_in(name, source.delivery.period) or ""
         delivered_at, rows, fault = file_date, None, ""
-        sender = None if path.parent.name == dataset else path.parent.name
-        corrects = corrections.delivery_of(path.name)
+        sender = None if path.parent.name == dataset else readable(path.parent.name)
+        corrects = corrections.delivery_of(name)
         base = by_id.get(corrects)
         try:
             if corrects:
@@ -105,7 +114,7 @@ def arrivals(
                 sender, period = base.sender, base.period
             if sender and sender.isdigit() and sender not in areas:
                 raise DeliveryError(f"its folder {sender} is the code of no area that is known")
-            stated = _stated(sidecar_of(path))
+            stated = _stated(path)
             if not corrects:
                 period = _stated_period(stated, source.delivery.period) or period
             usual = _usual_moment(period, source.delivery.usual_lag_days, settings)
@@ -132,20 +141,72 @@ def arrivals(
         )
 
 
+def readable(name: str) -> str:
+    """A file's name as a receipt and a message can hold it.
+
+    One whose bytes are no UTF-8 was sent by a program that writes names in GBK. In UTF-8 it is
+    longer; too long a name keeps its end.
+    """
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        told = os.fsencode(name).decode("gb18030", errors="replace")
+        return told.encode()[-MOST_NAME_BYTES:].decode(errors="ignore")
+    return name
+
+
+def readable_path(path: Path) -> str:
+    """A path as a message can hold it; each folder may be named in its own encoding."""
+    return str(Path(*map(readable, path.parts)))
+
+
 def sidecar_of(path: Path) -> Path:
     return path.with_name(path.name + SIDECAR_SUFFIX)
 
 
-def _stated(sidecar: Path) -> Mapping[str, object]:
-    """What a sidecar says; raises DeliveryError if nobody can tell."""
-    if not sidecar.is_file():
+def has_sidecar(path: Path) -> bool:
+    """Whether a sidecar lies beside the file; beside a name too long for one none can."""
+    try:
+        return sidecar_of(path).is_file()
+    except OSError as fault:
+        if fault.errno != errno.ENAMETOOLONG:
+            raise
+        return False
+
+
+def drop_orphan_sidecars(settings: Settings, source: Contract) -> None:
+    """Remove the sidecars of files that are taken and gone, lest they govern the next of the name.
+
+    A process that dies after it has removed a file leaves its sidecar. What is known by the bytes
+    kept with the delivery, and older than those, is such a one; any other may wait for its file.
+    """
+    assert source.delivery
+    department, dataset = source.delivery.department, source.delivery.dataset
+    folder = settings.inbox / department / dataset
+    deliveries = settings.lake / department / dataset
+    for sidecar in (*folder.glob(f"*{SIDECAR_SUFFIX}"), *folder.glob(f"*/*{SIDECAR_SUFFIX}")):
+        if not sidecar.with_suffix("").exists() and any(
+            sidecar.stat().st_ctime_ns <= kept.stat().st_mtime_ns
+            and sidecar.read_bytes() == kept.read_bytes()
+            for original in deliveries.glob("*/original")
+            for kept in [sidecar_of(original / readable(sidecar.stem))]
+            if kept.is_file()
+        ):
+            sidecar.unlink(missing_ok=True)
+
+
+def _stated(path: Path) -> Mapping[str, object]:
+    """What the sidecar of a file says, if it has one; raises DeliveryError if nobody can tell."""
+    if not has_sidecar(path):
         return {}
+    sidecar = sidecar_of(path)
+    name = readable(sidecar.name)
     try:
         stated = yaml.safe_load(sidecar.read_text(encoding="utf-8"))
     except (yaml.YAMLError, ValueError) as fault:
-        raise DeliveryError(f"{sidecar.name} cannot be read as YAML: {fault}") from None
+        raise DeliveryError(f"{name} cannot be read as YAML: {fault}") from None
     if not isinstance(stated, dict):
-        raise DeliveryError(f"{sidecar.name} holds no names and values, such as period: '2022'")
+        raise DeliveryError(f"{name} holds no names and values, such as period: '2022'")
     return stated
 
 

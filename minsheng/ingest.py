@@ -96,6 +96,7 @@ def ingest_dataset(
     now = now.astimezone(settings.time_zone).replace(microsecond=0)
     # what a process left that was killed in the middle
     shutil.rmtree(_workshop(settings, source), ignore_errors=True)
+    inbox.drop_orphan_sidecars(settings, source)
     paths = inbox.waiting_of(settings, source)
     if not paths:
         return Ingested((), (), ())
@@ -130,17 +131,18 @@ def ingest_dataset(
                 try:
                     receipt = _land(desk, prepared.result(), receipts)
                 except ChangedWhileRead:
-                    left.append(arrival.path.name)
+                    left.append(arrival.file_name)
                     continue
                 except WRITE_FAULTS as fault:
                     raise DeliveryError(
-                        f"{arrival.path}: cannot be taken into {settings.home}: {fault}; "
-                        "the file is still in the inbox; mend the disk and refresh again"
+                        f"{inbox.readable_path(arrival.path)}: cannot be taken into "
+                        f"{settings.home}: {fault}; the file is still in the inbox; "
+                        "mend the disk and refresh again"
                     ) from fault
                 if not _remove(arrival):
-                    left.append(arrival.path.name)
+                    left.append(arrival.file_name)
                 if receipt is None:
-                    repeated.append(arrival.path.name)
+                    repeated.append(arrival.file_name)
                 else:
                     receipts.append(receipt)
         except BaseException:
@@ -160,9 +162,9 @@ def _prepare(desk: _Desk, arrival: Incoming, now: datetime) -> _Prepared:
     folder = desk.workshop / uuid4().hex
     (folder / "original").mkdir(parents=True, mode=RESTRICTED_FOLDER_MODE)
     desk.settings.lake.chmod(RESTRICTED_FOLDER_MODE)
-    original = folder / "original" / arrival.path.name
+    original = folder / "original" / arrival.file_name
     sha256 = _copy(arrival, original)
-    if inbox.sidecar_of(arrival.path).is_file():
+    if inbox.has_sidecar(arrival.path):
         shutil.copyfile(inbox.sidecar_of(arrival.path), inbox.sidecar_of(original))
     delivered_at = arrival.delivered_at.isoformat()
     key = [desk.source.table, arrival.sender, arrival.period, sha256, delivered_at]
@@ -177,7 +179,7 @@ def _prepare(desk: _Desk, arrival: Incoming, now: datetime) -> _Prepared:
         dataset=arrival.dataset,
         sender=arrival.sender,
         period=arrival.period,
-        file_name=arrival.path.name,
+        file_name=arrival.file_name,
         sha256=sha256,
         byte_count=original.stat().st_size,
         delivered_at=delivered_at,
@@ -268,7 +270,8 @@ def _remove(arrival: Incoming) -> bool:
     except FileNotFoundError:
         return True
     arrival.path.unlink(missing_ok=True)
-    inbox.sidecar_of(arrival.path).unlink(missing_ok=True)
+    if inbox.has_sidecar(arrival.path):
+        inbox.sidecar_of(arrival.path).unlink(missing_ok=True)
     return True
 
 
@@ -288,7 +291,7 @@ def _read_and_judge(
         example = "2022" if desk.delivery.period == "year" else "2022-06"
         raise DeliveryError(
             f"its name states no {desk.delivery.period}, or more than one; put one into the name "
-            f"(such as {example}.csv) or into {inbox.sidecar_of(arrival.path).name} "
+            f"(such as {example}.csv) or into {arrival.file_name}{inbox.SIDECAR_SUFFIX} "
             f"as period: '{example}'"
         )
     understood = parsing.understood_headers(source)
@@ -383,7 +386,7 @@ def _compared(arrival: Incoming, receipt: Receipt, known: Sequence[Receipt]) -> 
     before = [each.rows_accepted for each in others if each.period < receipt.period]
     replaced = [each.rows_accepted for each in others if each.period == receipt.period]
     stands_by = (
-        f"; if it is right as it is, say so in {inbox.sidecar_of(arrival.path).name} as "
+        f"; if it is right as it is, say so in {arrival.file_name}{inbox.SIDECAR_SUFFIX} as "
         f"rows: {receipt.rows_received}"
     )
     same = [e.period for e in others if e.sha256 == receipt.sha256 and e.period != receipt.period]

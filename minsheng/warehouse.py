@@ -5,7 +5,8 @@
 """
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+import re
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,6 +47,20 @@ class Warehouse:
 LEAST_MEMORY_BYTES = 400 << 20
 DELIVERED_SHARE = 0.7
 MACHINE_SHARE = 0.8
+
+
+def without_values(message: str, names: Collection[str] = ()) -> str:
+    """The first line of an engine's message without the values of rows that it may repeat.
+
+    What is quoted goes, unless it is one of `names`, and so do numbers of six and more digits. A
+    value may hold quotation marks of its own: all up to the last one goes.
+    """
+    kept = "|".join(map(re.escape, names)) or "(?!)"
+    repeated = rf"""(?P<mark>["'])(?:{kept})(?P=mark)|["'“].*["'”]|\d{{6,}}"""
+    told = re.sub(
+        repeated, lambda found: found[0] if found["mark"] else "…", message, flags=re.DOTALL
+    )
+    return told.partition("\n")[0]
 
 
 @contextmanager

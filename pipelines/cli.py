@@ -133,6 +133,7 @@ def rollback(version: Annotated[str | None, typer.Argument()] = None) -> None:
 
 
 def _refresh(settings: Settings, known_on: date | None, as_of: date | None) -> None:
+    from minsheng.inbox import readable_path
     from pipelines.refresh import refresh as run
 
     with _progress("refreshing") as progress:
@@ -142,7 +143,7 @@ def _refresh(settings: Settings, known_on: date | None, as_of: date | None) -> N
     for line in outcome.unfetched:
         typer.echo(line, err=True)
     for path in outcome.misplaced:
-        typer.echo(f"not taken: {path} lies in no dataset's folder", err=True)
+        typer.echo(f"not taken: {readable_path(path)} lies in no dataset's folder", err=True)
     if outcome.state == "failed":
         kept = outcome.version.version if outcome.version else "none"
         _fail(f"{outcome.message}; current version: {kept}")

@@ -1,6 +1,7 @@
 """Sensors: what starts a run when something arrives."""
 
 import hashlib
+import os
 
 import dagster as dg
 
@@ -24,7 +25,8 @@ def inbox(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReaso
     files = waiting_files(load_settings().inbox)
     for path in files:
         state = path.stat()
-        digest.update(f"{path}\0{state.st_size}\0{state.st_mtime_ns}\n".encode())
+        digest.update(os.fsencode(path))  # its name may be no UTF-8
+        digest.update(f"\0{state.st_size}\0{state.st_mtime_ns}\n".encode())
     seen = digest.hexdigest()[:32] if files else ""
     if not files:
         return dg.SkipReason("the inbox is empty")

@@ -372,6 +372,25 @@ def test_types_that_cannot_be_compared_are_refused_by_name(tmp_path: Path) -> No
             )
 
 
+def test_a_value_that_cannot_be_converted_is_not_told(tmp_path: Path) -> None:
+    settings = load_settings(tmp_path / "home", "demo")
+    project = Project(settings)
+    numbered = replace(DEATH, where="cast(person_name as integer) > 0")
+    project.__dict__["catalogue"] = (replace(LATE, left=numbered, right=Side(DEATH.source)),)
+    known: Row = {"record_identity": "|张三", "person_name": "张三", "person_id": "张三"}
+    known |= {"source": DEATH.source, "id_status_code": "valid"}
+    with open_warehouse(settings, settings.builds / "a") as warehouse:
+        for name in contradictions.tables_read(project.catalogue):
+            columns = [column.name for column in project.contracts[name].columns]
+            row = {column: known.get(column) for column in columns}
+            write_rows(warehouse, project.contracts[name], [row])
+        with pytest.raises(ContradictionError, match=r"contradiction late: .*INT32") as fault:
+            make_quality(
+                warehouse, project, project.contracts[CONTRADICTION], gather_inputs(project)
+            )
+    assert "张" not in str(fault.value)
+
+
 def deployment(folder: Path, text: str) -> Path:
     """A deployment with the demo's settings and a catalogue of its own."""
     settings = load_settings(deployment="demo").deployment / "settings.yaml"

@@ -16,8 +16,8 @@ from minsheng.parsing import ONE_FORM, header_key
 ROW_NUMBER = "__row_number"
 HEADER_SEARCH_ROWS = 20
 
-SHEET_STEP = 10_000_000
-"""Rows of a later sheet are numbered from this times the sheet's place: more than a sheet holds."""
+SHEET_STEP = 10_000_000_000
+"""Rows of a later sheet are numbered from this times the sheet's place: more than a file holds."""
 
 
 class UnreadableFile(ValueError):

@@ -50,6 +50,7 @@ class _Tables(HTMLParser):
         self.tables: list[list[list[str]]] = []
         self.is_frame = False
         self._cell: list[str] | None = None
+        self._in_row = False
         self._span = (1, 1)
         self._below: dict[int, int] = {}
 
@@ -57,11 +58,13 @@ class _Tables(HTMLParser):
         if tag == "frame":
             self.is_frame = True
         elif tag == "table":
+            self._end_row()
             self.tables.append([])
             self._below = {}
         elif tag == "tr" and self.tables:
-            self._end_cell()
+            self._end_row()
             self.tables[-1].append([])
+            self._in_row = True
         elif tag in ("td", "th") and self.tables and self.tables[-1]:
             self._end_cell()
             named = dict(attributes)
@@ -71,8 +74,10 @@ class _Tables(HTMLParser):
             self._cell.append(" ")
 
     def handle_endtag(self, tag: str) -> None:
-        if tag in ("td", "th", "tr", "table"):
+        if tag in ("td", "th"):
             self._end_cell()
+        elif tag in ("tr", "table"):
+            self._end_row()
 
     def handle_data(self, data: str) -> None:
         if self._cell is not None:
@@ -82,15 +87,26 @@ class _Tables(HTMLParser):
         if self._cell is None:
             return
         row = self.tables[-1][-1]
-        while self._below.get(len(row), 0):
-            self._below[len(row)] -= 1
-            row.append("")
+        self._fill_covered(row)
         columns, rows = self._span
         for place in range(columns):
             if rows > 1:
                 self._below[len(row)] = rows - 1
             row.append(" ".join("".join(self._cell).split()) if place == 0 else "")
         self._cell = None
+
+    def _end_row(self) -> None:
+        """Close the row, once, however many of its end and the next one's start are written."""
+        self._end_cell()
+        if self._in_row:
+            self._fill_covered(self.tables[-1][-1])
+            self._in_row = False
+
+    def _fill_covered(self, row: list[str]) -> None:
+        """Blank cells at the places that a cell of a row above still covers."""
+        while self._below.get(len(row), 0):
+            self._below[len(row)] -= 1
+            row.append("")
 
 
 def _span(text: str | None) -> int:

@@ -18,8 +18,8 @@ SUFFIXES = (".xlsx", ".xlsm", ".xls", ".ods")
 def read(path: Path, score: Score, destination: Path) -> Reading:
     """The rows of every visible sheet that has a header, one below the other.
 
-    A row of a later sheet is numbered SHEET_STEP times the sheet's place and its row: 10000005 is
-    row 5 of the second sheet. Sheets that are hidden or have no header are named in the form.
+    A row of a later sheet is numbered SHEET_STEP times the sheet's place and its row: 10000000005
+    is row 5 of the second sheet. Sheets that are hidden or have no header are named in the form.
     """
     from python_calamine import CalamineError, CalamineWorkbook
 

@@ -1,5 +1,6 @@
 """What cannot be taken is refused with a reason, and whatever happens nothing is lost."""
 
+import os
 import random
 import struct
 import subprocess
@@ -15,7 +16,7 @@ import xlsxwriter
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from minsheng import ingest
+from minsheng import inbox, ingest
 from minsheng.lake import DeliveryError, Receipt
 from minsheng.settings import PROJECT_ROOT
 from tests.disk import needs_root, resize, small_disk
@@ -275,6 +276,96 @@ def test_a_sidecar_that_cannot_be_believed_refuses_its_file(
 ) -> None:
     assert reason in refuse(desk, "2022-06.csv", GOOD, sidecar)
     assert not list(desk.folder(PAYMENT).iterdir())
+
+
+def gbk(name: str) -> str:
+    """A name as the file system gives it that some program wrote in GBK."""
+    return os.fsdecode(name.encode("gb18030"))
+
+
+@pytest.mark.parametrize("sidecar", ["", "rows: 1\n"])
+def test_a_file_whose_name_is_in_gbk_is_taken_and_named_in_its_receipt(
+    desk: Desk, sidecar: str
+) -> None:
+    receipt = desk.take(PAYMENT, gbk("温州/模范2022年6月.csv"), GOOD, sidecar=sidecar)
+    assert (receipt.status, receipt.sender, receipt.period) == ("taken", "温州", "2022-06")
+    assert receipt.file_name == "模范2022年6月.csv"
+    kept = {path.name for path in (desk.delivery(receipt) / "original").iterdir()}
+    assert kept == {receipt.file_name, *([f"{receipt.file_name}.yaml"] if sidecar else [])}
+    assert [path for path in desk.folder(PAYMENT).rglob("*") if path.is_file()] == []
+    again = gbk("模范2022年6月.csv")
+    desk.put(PAYMENT, gbk("温州/") + again, GOOD)
+    assert desk.ingest(PAYMENT).repeated == (receipt.file_name,)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "sidecar"),
+    [
+        ("名册.xls", GOOD, "rows: 1\n"),
+        ("2022年6月.表", GOOD, ""),
+        ("2022年6月.csv", GOOD, "only text"),
+    ],
+)
+def test_a_refusal_names_a_file_whose_name_is_in_gbk(
+    desk: Desk, name: str, content: str, sidecar: str
+) -> None:
+    receipt = desk.take(PAYMENT, gbk(name), content, sidecar=sidecar)
+    assert receipt.status == "refused"
+    assert receipt.message.startswith(f"{name}: ")
+    (letter,) = desk.letters("civil_affairs")
+    assert letter.startswith(receipt.message)
+
+
+def test_a_long_name_in_gbk_keeps_its_end(desk: Desk) -> None:
+    receipt = desk.take(PAYMENT, gbk("名" * 110 + "2022-06.csv"), GOOD, sidecar="rows: 1\n")
+    assert receipt.status == "taken"
+    assert receipt.file_name == "名" * 79 + "2022-06.csv"
+
+
+def test_a_path_of_folders_in_two_encodings_can_be_told() -> None:
+    path = Path("收件", gbk("温州"), gbk("2022年6月.csv"))
+    assert inbox.readable_path(path) == "收件/温州/2022年6月.csv"
+
+
+@pytest.mark.parametrize("byte_count", [250, 251, 255])
+def test_a_file_with_a_name_too_long_for_a_sidecar_is_taken(desk: Desk, byte_count: int) -> None:
+    name = "2022-06.csv".rjust(byte_count, "a")
+    receipt = desk.take(PAYMENT, name, GOOD)
+    assert (receipt.status, receipt.file_name, desk.waiting()) == ("taken", name, [])
+
+
+def test_a_sidecar_left_by_a_process_that_died_governs_no_later_file(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = "delivered_at: 2022-07-03 10:30\n"
+    path = desk.put(PAYMENT, "甲/2022-06.csv", GOOD, sidecar=said)
+    sidecar = inbox.sidecar_of(path)
+    unlink = Path.unlink
+
+    def die_at_the_sidecar(each: Path, missing_ok: bool = False) -> None:
+        if each == sidecar:
+            raise KeyboardInterrupt
+        unlink(each, missing_ok)
+
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(Path, "unlink", die_at_the_sidecar)
+        desk.ingest(PAYMENT)
+    assert (path.exists(), sidecar.exists()) == (False, True)
+    assert desk.ingest(PAYMENT).receipts == ()
+    assert not sidecar.exists()
+    later = desk.take(PAYMENT, "甲/2022-06.csv", GOOD.replace("500", "600"), day="2022-08-01")
+    assert later.delivered_at == "2022-08-01T12:00:00+08:00"
+
+
+@pytest.mark.parametrize("said", ["delivered_at: usual\n", "rows: 1\n"])
+def test_a_sidecar_that_waits_for_its_file_is_left(desk: Desk, said: str) -> None:
+    """Though one of the same name and bytes was taken before."""
+    path = desk.put(PAYMENT, "2022-06.csv", GOOD, sidecar="delivered_at: usual\n")
+    desk.ingest(PAYMENT)
+    time.sleep(0.02)  # the clock of a file system ticks slowly
+    inbox.sidecar_of(path).write_text(said, encoding="utf-8")
+    assert desk.ingest(PAYMENT).receipts == ()
+    assert inbox.sidecar_of(path).read_text(encoding="utf-8") == said
 
 
 def test_a_file_named_like_a_receipt_is_no_receipt(desk: Desk) -> None:

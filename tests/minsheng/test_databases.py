@@ -317,6 +317,32 @@ def test_a_missing_table_or_column_or_right_is_told(front: Front) -> None:
     assert front.files() == []
 
 
+UNREADABLE = {
+    "postgres": ["姓名::integer", "身份证号码::integer", "姓名::date", "姓名::json"],
+    "mysql": ["exp(身份证号码)", "-cast(身份证号码 as unsigned) * 1000"],
+}
+
+
+def test_a_fault_of_a_query_tells_no_value_of_a_row(front: Front) -> None:
+    front.insert("payment", f"'2022-06', '{ZHANG}', '张\"三''丰', '低保金', 1")
+    for expression in UNREADABLE[front.server.engine]:
+        front.configure(select=f"select 月份, {expression} as 值 from payment", table=None)
+        (fault,) = front.fetch()
+        assert fault.startswith("not fetched: civil_affairs/relief_payment from front: ")
+        assert "Failed to fetch" in fault
+        assert not any(each in fault for each in ("张", "三", "丰", ZHANG[:6], ZHANG[-6:]))
+
+
+def test_a_name_of_the_configuration_is_told_in_a_fault(front: Front) -> None:
+    missing = {"postgres": 'column "季度" does not exist', "mysql": "Unknown column '季度'"}
+    front.configure(period_column="季度")
+    (fault,) = front.fetch()
+    assert missing[front.server.engine] in fault
+    front.configure(select="select 月份, 无此列 from payment", table=None)
+    (fault,) = front.fetch()
+    assert missing[front.server.engine].replace("季度", "无此列") in fault
+
+
 def test_a_missing_variable_is_told_by_name(front: Front, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("FRONT_PASSWORD")
     (fault,) = front.fetch()
@@ -370,7 +396,7 @@ def test_nothing_can_be_written_to_the_source(front: Front) -> None:
     ):
         with (
             pytest.raises(databases.DatabaseFault, match=r"read-only"),
-            databases.open_source(front.desk.project.settings, relation.database) as connection,
+            databases.open_source(front.desk.project.settings, relation) as connection,
         ):
             connection.execute(statement)
     assert (front.fetch(), front.files()) == ((), [])

@@ -170,6 +170,10 @@ def test_a_row_is_named_by_its_sheet_and_its_number() -> None:
     assert [where(5), where(SHEET_STEP + 5)] == ["第5行", "第2张表第5行"]
 
 
+def test_a_row_of_a_long_text_file_is_named_by_its_number_alone() -> None:
+    assert where(10_000_005) == "第10000005行"
+
+
 def test_a_repeated_or_blank_header_gets_a_name_of_its_own(tmp_path: Path) -> None:
     reading, _ = read(tmp_path, "户编号,姓名,姓 名,关系,,NOTE,note\n1,a,b,c,d,e,f\n".encode())
     assert reading.headers == ("户编号", "姓名", "姓 名_2", "关系", "列5", "NOTE", "note_2")
@@ -241,7 +245,7 @@ def test_sheets_with_the_same_header_are_read_one_below_the_other(tmp_path: Path
     assert reading.headers == (*HEADER, "电话")
     assert rows == {
         2: ("甲乡0", "甲乡1", "甲乡2", ""),
-        10_000_002: ("乙乡1", "乙乡0", "", "乙乡2"),
+        SHEET_STEP + 2: ("乙乡1", "乙乡0", "", "乙乡2"),
     }
     assert reading.form == "xlsx sheet 甲乡、乙乡; not read: 填表说明、底稿（隐藏）"
 
@@ -375,6 +379,23 @@ def test_merged_cells_of_a_page_keep_their_columns(tmp_path: Path) -> None:
     )
     reading, rows = read(tmp_path, text.encode(), "a.html")
     assert (reading.headers, rows) == (HEADER, {3: ("1", "张三", "户主")})
+
+
+def test_a_cell_merged_over_rows_at_the_end_of_a_row_shifts_no_later_row(tmp_path: Path) -> None:
+    text = (
+        "<table><tr><th>户编号<th>姓名<th>关系<tr><td>1<td>张三<td rowspan=2>户主</tr>"
+        "<tr><td>1<td>王五</tr><tr><td>2<td>李四<td>妻</tr></table>"
+        "<table><tr><th>户编号<th>姓名<th>关系<tr><td>3<td>赵六<td rowspan=9>子</table>"
+        "<table><tr><th>户编号<th>姓名<th>关系<tr><td>4<td>陈七<td>女</table>"
+    )
+    _, rows = read(tmp_path, text.encode(), "a.html")
+    assert list(rows.values()) == [
+        ("1", "张三", "户主"),
+        ("1", "王五", ""),
+        ("2", "李四", "妻"),
+        ("3", "赵六", "子"),
+        ("4", "陈七", "女"),
+    ]
 
 
 def test_cells_of_a_workbook_come_out_as_they_are_shown(tmp_path: Path) -> None:

@@ -71,6 +71,7 @@ def test_the_inbox_sensor_waits_until_files_hold_still(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MINSHENG_HOME", str(tmp_path))
+    name_in_gbk = os.fsdecode("参保2022.csv".encode("gb18030"))
     sensor = defs.resolve_sensor_def("inbox")
     with dg.DagsterInstance.ephemeral() as instance:
 
@@ -80,7 +81,7 @@ def test_the_inbox_sensor_waits_until_files_hold_still(
             return len(data.run_requests or []), data.cursor
 
         assert look(None)[0] == 0
-        path = tmp_path / "inbox" / "health" / "insurance_enrolment" / "2022.csv"
+        path = tmp_path / "inbox" / "health" / "insurance_enrolment" / name_in_gbk
         path.parent.mkdir(parents=True)
         path.write_text("姓名\n")
         requests, cursor = look(None)
