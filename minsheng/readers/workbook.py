@@ -1,11 +1,15 @@
 """Workbooks: cells come out as a spreadsheet program shows them."""
 
+import re
+from collections.abc import Iterator
 from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
+from zipfile import ZipFile, is_zipfile
 
 from minsheng.identity import EXACT_DIGITS
+from minsheng.readers.archive import COPY_BYTES, DAMAGES
 from minsheng.readers.common import Reading, Score, UnreadableFile
 from minsheng.readers.sheets import Sheet, sheet_below_header, write_sheets
 
@@ -13,6 +17,12 @@ if TYPE_CHECKING:
     from python_calamine import CalamineWorkbook
 
 SUFFIXES = (".xlsx", ".xlsm", ".xls", ".ods")
+
+MOST_CELLS = 50_000_000
+"""Of the rectangle from A1 to a sheet's last cell: calamine holds blank ones too."""
+DIMENSION = re.compile(rb'<(?:\w+:)?dimension\s+ref="(?:[A-Z]+\d+:)?([A-Z]+)(\d+)"')
+DIMENSION_WITHIN_BYTES = 4096
+FILLED_CELL = re.compile(rb'<(?:\w+:)?c\s(?:[^<>]*\s)?r="([A-Z]+)(\d+)"[^<>]*(?<!/)>')
 
 
 def read(path: Path, score: Score, destination: Path) -> Reading:
@@ -24,6 +34,7 @@ def read(path: Path, score: Score, destination: Path) -> Reading:
     from python_calamine import CalamineError, CalamineWorkbook
 
     try:
+        _refuse_far_cells(path)
         with CalamineWorkbook.from_path(path) as workbook:
             sheets, others = _sheets(workbook, score)
     except BaseException as fault:
@@ -34,6 +45,65 @@ def read(path: Path, score: Score, destination: Path) -> Reading:
             "save it as .xlsx without a password and send it again"
         ) from None
     return write_sheets(sheets, others, path.suffix[1:].lower(), destination)
+
+
+def _refuse_far_cells(path: Path) -> None:
+    """Refuse an .xlsx with a cell so far away that the sheet up to it would not fit in memory.
+
+    What a sheet says of its size counts cells that are but coloured; then its cells are looked at.
+    """
+    if not is_zipfile(path):
+        return
+    try:
+        with ZipFile(path) as archive:
+            for name in archive.namelist():
+                if "/worksheets/" not in name or not name.endswith(".xml"):
+                    continue
+                with archive.open(name) as stream:
+                    row, column = _last_filled(stream)
+                if row * column > MOST_CELLS:
+                    raise UnreadableFile(
+                        f"a sheet reaches to row {row} and column {column}, which is more than "
+                        f"{MOST_CELLS:,} cells; delete the stray cells far from the table, "
+                        "or send it as .csv"
+                    )
+    except UnreadableFile:
+        raise
+    except (*DAMAGES, RuntimeError):  # the last if it is packed with a password
+        return  # calamine says what is wrong with it
+
+
+def _last_filled(stream: IO[bytes]) -> tuple[int, int]:
+    """The last row and column of a sheet, of cells that are filled if it says it is too large."""
+    head = stream.read(DIMENSION_WITHIN_BYTES)
+    stated = DIMENSION.search(head)
+    if stated:
+        row, column = int(stated[2]), _column_number(stated[1])
+        if row * column <= MOST_CELLS:
+            return row, column
+    row, columns = 0, {b"A"}
+    for block in _whole_tags(head, stream):
+        for letters, number in FILLED_CELL.findall(block):
+            row = max(row, int(number))
+            columns.add(letters)
+    return row, max(map(_column_number, columns))
+
+
+def _whole_tags(rest: bytes, stream: IO[bytes]) -> Iterator[bytes]:
+    """The stream in blocks that cut no tag in two; `rest` was read from it before."""
+    while block := stream.read(COPY_BYTES):
+        whole, mark, begun = (rest + block).rpartition(b"<")
+        yield whole
+        rest = mark + begun
+    yield rest
+
+
+def _column_number(letters: bytes) -> int:
+    """`A` is 1, `AA` is 27."""
+    number = 0
+    for letter in letters:
+        number = number * 26 + letter - ord("A") + 1
+    return number
 
 
 def _is_panic(fault: BaseException) -> bool:

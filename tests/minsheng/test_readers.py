@@ -424,6 +424,37 @@ def test_a_cell_beyond_the_header_is_kept_in_a_column_without_a_name(tmp_path: P
     assert [row[4] for row in rows.values()] == ["备注", ""]
 
 
+def far_workbook(folder: Path, is_filled: bool, states_size: bool) -> bytes:
+    """A roll with one cell in the last corner of its sheet, with text or but coloured."""
+    path = folder / "made.xlsx"
+    with xlsxwriter.Workbook(path) as book:
+        page = book.add_worksheet()
+        page.write_row(0, 0, HEADER)
+        page.write_row(1, 0, ("1", "张三", "户主"))
+        coloured = book.add_format({"bg_color": "yellow"})
+        page.write(1_048_575, 16_383, "x" if is_filled else None, coloured)
+    if states_size:
+        return path.read_bytes()
+    with zipfile.ZipFile(path) as archive:
+        members = [(name, archive.read(name)) for name in archive.namelist()]
+    size = re.compile(rb"<dimension [^>]*>")
+    return packed(*((name, size.sub(b"", content)) for name, content in members))
+
+
+@pytest.mark.parametrize("states_size", [True, False])
+def test_a_workbook_with_a_stray_cell_far_away_is_refused(
+    tmp_path: Path, states_size: bool
+) -> None:
+    content = far_workbook(tmp_path, is_filled=True, states_size=states_size)
+    with pytest.raises(UnreadableFile, match="reaches to row 1048576 and column 16384"):
+        read(tmp_path, content, "a.xlsx")
+
+
+def test_a_coloured_cell_far_away_does_no_harm(tmp_path: Path) -> None:
+    content = far_workbook(tmp_path, is_filled=False, states_size=True)
+    assert read(tmp_path, content, "a.xlsx")[1] == {2: ("1", "张三", "户主")}
+
+
 def test_an_empty_sheet_has_no_header(tmp_path: Path) -> None:
     with pytest.raises(UnreadableFile, match="no header row"):
         read(tmp_path, sheet(tmp_path, []), "a.xlsx")
