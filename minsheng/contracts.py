@@ -134,7 +134,8 @@ class Delivery:
     promised_days: int
     mode: Mode = "snapshot"
     """Snapshot: a delivery replaces the earlier one of its sender and period. Append: all count, a
-    key delivered before is a repetition. Upsert: all count, of a key the row delivered last."""
+    key delivered before is a repetition. Upsert: all count, of a key the row of the latest period
+    and of this the one delivered last."""
     dated_by: str | None = None
     """The column whose dates lie in the period of the delivery."""
     minimum_accepted_rate: float = 0.5
