@@ -222,7 +222,7 @@ def _land(desk: _Desk, prepared: _Prepared, landed: Sequence[Receipt]) -> Receip
         receipt = replace(receipt, doubts=(doubt,) if doubt else ())
         receipt = _refused(receipt, fault) if fault else receipt
     # before the delivery stands: after it the file counts as taken and nobody would write them
-    rejects.write(desk.settings.rejects, folder, desk.source, receipt)
+    rejects.write(desk.settings.rejects, folder, desk.source, desk.codes, receipt)
     lake.write_receipt(folder, receipt)
     home = lake.delivery_folder(desk.settings.lake, receipt)
     if home.exists():  # the same file when it was refused whole

@@ -44,7 +44,7 @@ def ensure_typed(
     typed = [typed_rows(settings, each) for each in earlier]
     with scratch_database(settings) as connection:
         judged = judge(connection, folder, source, codes, receipt, typed)
-    rejects.write(settings.rejects, folder, source, judged)
+    rejects.write(settings.rejects, folder, source, codes, judged)
     lake.write_receipt(folder, judged)
     return judged
 

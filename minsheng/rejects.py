@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import xlsxwriter
 
 from minsheng import corrections, parsing
-from minsheng.contracts import Contract
+from minsheng.contracts import Column, Contract, Rule
 from minsheng.lake import Receipt
 from minsheng.readers import MalformedRow, where
 from minsheng.settings import RESTRICTED_FOLDER_MODE
@@ -43,6 +43,7 @@ REASON_COLUMNS = {
     "如何改正": 44,
 }
 MENDING_WIDTH = 18
+SHOWN_WORDS = 15
 INSTRUCTION = (
     "请改正标黄的单元格，不要改动“退件行号”一列，然后以原文件名放回报送目录。"
     "带星号的内容已脱敏，不改动即按原报送的内容处理；不再报送的行请整行删除。"
@@ -90,7 +91,9 @@ def malformed_rows(folder: Path) -> list[MalformedRow]:
     return [MalformedRow(**row) for row in rows]
 
 
-def write(rejects: Path, delivery: Path, source: Contract, receipt: Receipt) -> None:
+def write(
+    rejects: Path, delivery: Path, source: Contract, codes: parsing.Codes, receipt: Receipt
+) -> None:
     """Write the workbook of refused rows and, of a file refused whole, the letter about it.
 
     `delivery` is the delivery's folder; `refused.parquet` is put there. What an earlier judgement
@@ -111,7 +114,7 @@ def write(rejects: Path, delivery: Path, source: Contract, receipt: Receipt) -> 
             encoding="utf-8",
         )
     if receipt.rows_refused:
-        cells = refused_cells(delivery, source, receipt)
+        cells = refused_cells(delivery, source, codes, receipt)
         pq.write_table(pa.Table.from_pylist(cells, schema=REFUSED_SCHEMA), delivery / REFUSED_FILE)
         _write_workbook(workbook, delivery, source, receipt, cells)
 
@@ -186,7 +189,9 @@ def _write_mending_sheet(
             sheet.write_string(place, column, text, marked if is_faulty else plain)
 
 
-def refused_cells(delivery: Path, source: Contract, receipt: Receipt) -> list[RefusedCell]:
+def refused_cells(
+    delivery: Path, source: Contract, codes: parsing.Codes, receipt: Receipt
+) -> list[RefusedCell]:
     """One entry per refused row and rule it breaks, in order.
 
     Keys: row_number, column (label), value (masked), rule, reason, mend (what the sender should
@@ -215,7 +220,7 @@ def refused_cells(delivery: Path, source: Contract, receipt: Receipt) -> list[Re
                     "value": corrections.masked(value) if direct else value,
                     "rule": name,
                     "reason": rule.why if rule else REASONS[name],
-                    "mend": rule.mend if rule else MENDS[name],
+                    "mend": _how_to_mend(rule, columns, codes) if rule else MENDS[name],
                 }
             )
     for line in malformed_rows(delivery):
@@ -230,3 +235,16 @@ def refused_cells(delivery: Path, source: Contract, receipt: Receipt) -> list[Re
             }
         )
     return sorted(cells, key=lambda cell: (cell["row_number"], cell["rule"]))
+
+
+def _how_to_mend(rule: Rule, columns: Sequence[Column], codes: parsing.Codes) -> str:
+    """What the rule says; for a word that is not in a list, the words that are."""
+    words: dict[str, str] = {}
+    for column in columns if rule.mend else ():
+        for text, code in codes.get(column.codes or "", {}).items():
+            if text != code:
+                words.setdefault(code, text)
+    if not words:
+        return rule.mend
+    shown = "、".join(list(words.values())[:SHOWN_WORDS])
+    return f"{rule.mend}：{shown}{'等' if len(words) > SHOWN_WORDS else ''}"

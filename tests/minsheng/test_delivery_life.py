@@ -118,6 +118,14 @@ def test_the_workbook_shows_each_refused_row_with_what_to_mend(desk: Desk) -> No
     ]
 
 
+def test_a_word_that_is_in_no_list_is_told_the_words_that_are(desk: Desk) -> None:
+    receipt = desk.take(PAYMENT, "2022-06.csv", PAYMENT_HEADER + f"{ZHANG},张三,救济,5\n" + GOOD)
+    [[*_, mend]] = openpyxl.load_workbook(workbook_of(desk, receipt))["退回原因"].iter_rows(
+        min_row=2, values_only=True
+    )
+    assert mend.startswith("请按代码表中的名称填写：低保金、")
+
+
 def test_mended_rows_join_the_rows_that_were_good(desk: Desk) -> None:
     receipt = desk.take(PAYMENT, "甲/2022-06.csv", PAYMENT_HEADER + BAD + GOOD)
     mended = send_back(desk, receipt, {"B3": WANG, "E4": "300"})
