@@ -16,7 +16,7 @@ from assets.raw import raw_assets
 from assets.reference import reference_assets
 from assets.staged import staged_assets
 from assets.vault import vault_assets
-from minsheng.build import Project
+from minsheng.project import Project
 from minsheng.settings import load_settings
 
 

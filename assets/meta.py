@@ -4,8 +4,10 @@ import dagster as dg
 
 from assets.tables import Metadata, TableNames, row_count, table_asset
 from assets.warehouse_resource import Build
-from minsheng.build import Project, make_columns, make_meta, make_reference
+from minsheng.build import make_reference
 from minsheng.contracts import Contract
+from minsheng.meta import make_columns, make_meta
+from minsheng.project import Project
 from minsheng.warehouse import Warehouse
 
 FROM_DELIVERIES = ("meta.delivery", "meta.source", "meta.build", "meta.table_freshness")

@@ -4,8 +4,9 @@ import dagster as dg
 
 from assets.tables import Metadata, TableNames, asset_key, row_count, table_asset
 from assets.warehouse_resource import Build
-from minsheng.build import Project, make_model
+from minsheng.build import make_model
 from minsheng.models import Model, column_lineage
+from minsheng.project import Project
 from minsheng.warehouse import Warehouse
 
 

@@ -4,9 +4,10 @@ import dagster as dg
 
 from assets.tables import Metadata, TableNames, row_count, table_asset
 from assets.warehouse_resource import Build
-from minsheng.build import Project, make_quality
+from minsheng.build import make_quality
 from minsheng.contracts import Contract
 from minsheng.contradictions import CONTRADICTION, catalogue_hash
+from minsheng.project import Project
 from minsheng.warehouse import Warehouse
 
 TABLES = ("quality.finding", "quality.contradiction", "quality.restatement")

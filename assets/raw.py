@@ -6,8 +6,9 @@ import dagster as dg
 
 from assets.tables import Metadata, TableNames, row_count, table_asset
 from assets.warehouse_resource import Build
-from minsheng.build import Project, ingest_source, make_raw
 from minsheng.contracts import Contract
+from minsheng.project import Project
+from minsheng.source_tables import ingest_source, make_raw
 from minsheng.warehouse import Warehouse
 
 SHOWN_FILES = 20

@@ -7,10 +7,11 @@ import dagster as dg
 
 from assets.tables import Metadata, TableNames, row_count, table_asset
 from assets.warehouse_resource import Build
-from minsheng.build import Project, make_reference
+from minsheng.build import make_reference
 from minsheng.contracts import Contract
 from minsheng.contradictions import catalogue_hash
 from minsheng.policies import policy_hash
+from minsheng.project import Project
 from minsheng.warehouse import Warehouse
 
 

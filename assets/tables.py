@@ -5,9 +5,10 @@ from collections.abc import Callable, Sequence
 import dagster as dg
 
 from assets.warehouse_resource import Build, WarehouseResource
-from minsheng.build import Project, check, record_digest
+from minsheng.build import check, record_digest
 from minsheng.checks import CheckResult
 from minsheng.contracts import Contract
+from minsheng.project import Project
 from minsheng.warehouse import Warehouse
 
 CONTRACT_CHECK = "contract"

@@ -4,8 +4,9 @@ import dagster as dg
 
 from assets.tables import Metadata, TableNames, row_count, table_asset
 from assets.warehouse_resource import Build
-from minsheng.build import Project, make_vault
+from minsheng.build import make_vault
 from minsheng.contracts import Contract
+from minsheng.project import Project
 from minsheng.warehouse import Warehouse
 
 

@@ -10,18 +10,13 @@ from pathlib import Path
 import dagster as dg
 from pydantic import PrivateAttr
 
-from minsheng.build import (
-    Inputs,
-    Project,
-    downstream,
-    gather_inputs,
-    make_absent,
-    mark_stale,
-)
+from minsheng.build import mark_stale
 from minsheng.lake import delivered_bytes
 from minsheng.lock import refresh_lock
+from minsheng.project import Inputs, Project, downstream, gather_inputs
 from minsheng.release import current
 from minsheng.settings import Settings, load_settings
+from minsheng.source_tables import make_absent
 from minsheng.warehouse import RESTRICTED_FILE, WAREHOUSE_FILE, Warehouse, open_warehouse
 
 WORK_PREFIX = ".work-"

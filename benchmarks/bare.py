@@ -628,6 +628,7 @@ DATASETS = (
         key=("settlement_number",),
         warnings={
             "id_number_has_its_shape": HAS_ID_SHAPE,
+            "date_lies_in_the_period": "date_trunc('month', settled_date) = period_month",
             "layers_add_up_to_the_bill": (
                 "abs(basic_paid_yuan + serious_illness_paid_yuan + medical_aid_paid_yuan "
                 "+ self_paid_yuan - total_cost_yuan) <= 1"

@@ -21,11 +21,11 @@ import sqlglot
 import yaml
 
 from minsheng import judging, lake, parsing
-from minsheng.build import Project
 from minsheng.contracts import Contract
 from minsheng.lake import Receipt
 from minsheng.lock import refresh_lock
 from minsheng.parsing import literal, quoted
+from minsheng.project import Project
 from minsheng.readers import UnreadableFile
 from minsheng.readers.parquet import text_of
 from minsheng.settings import (

@@ -14,9 +14,9 @@ from typing import Any
 import duckdb
 
 from minsheng import lake, rejects
-from minsheng.build import Project
 from minsheng.lake import Receipt
 from minsheng.parsing import literal
+from minsheng.project import Project
 from minsheng.settings import RESTRICTED_FOLDER_MODE
 
 Words = tuple[str, str]

@@ -11,9 +11,10 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 
-from minsheng.build import Project, record_digest
+from minsheng.build import record_digest
 from minsheng.contracts import RESTRICTED_LAYERS, Contract
 from minsheng.parsing import literal, quoted
+from minsheng.project import Project
 from minsheng.settings import PUBLISHED_FILE_MODE, Settings
 from minsheng.warehouse import WAREHOUSE_FILE, Warehouse, qualified
 

@@ -1,10 +1,11 @@
 """Where everything stands: sources, the waiting inbox, the current version."""
 
 from minsheng import lake
-from minsheng.build import Project, due_and_stale
 from minsheng.contracts import Contract
 from minsheng.inbox import waiting_files
 from minsheng.lake import Receipt
+from minsheng.meta import due_and_stale
+from minsheng.project import Project
 from minsheng.release import current, versions
 from minsheng.settings import Settings
 

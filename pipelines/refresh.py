@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Literal
 from uuid import uuid4
 
 from minsheng import databases, lake
-from minsheng.build import Project, gather_inputs
 from minsheng.inbox import misplaced_files, waiting_files
+from minsheng.project import Project, gather_inputs
 from minsheng.release import Version, current, withdrawn
 from minsheng.settings import Settings
 

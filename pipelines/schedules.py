@@ -4,8 +4,8 @@ from datetime import datetime
 
 import dagster as dg
 
-from minsheng.build import Project
 from minsheng.databases import fetch
+from minsheng.project import Project
 from minsheng.settings import load_settings
 from pipelines.jobs import refresh
 from pipelines.refresh import has_news

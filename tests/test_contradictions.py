@@ -12,7 +12,7 @@ import yaml
 from sqlglot import exp
 
 from minsheng import contradictions, models
-from minsheng.build import Project, gather_inputs, make_quality
+from minsheng.build import make_quality
 from minsheng.checks import check_table
 from minsheng.contradictions import (
     CATALOGUE,
@@ -24,6 +24,7 @@ from minsheng.contradictions import (
 )
 from minsheng.lint import decided_numbers
 from minsheng.policies import reference_rows
+from minsheng.project import Project, gather_inputs
 from minsheng.settings import PROJECT_ROOT, load_settings
 from minsheng.warehouse import Warehouse, append_rows, open_warehouse, write_rows
 

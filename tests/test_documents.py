@@ -9,8 +9,8 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from minsheng.build import Project
 from minsheng.databases import load_relations
+from minsheng.project import Project
 from minsheng.settings import PROJECT_ROOT, load_settings
 
 BIN = Path(sys.executable).parent

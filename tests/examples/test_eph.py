@@ -17,8 +17,8 @@ import duckdb
 import polars as pl
 import pytest
 
-from minsheng.build import Project
 from minsheng.lake import Receipt
+from minsheng.project import Project
 from minsheng.settings import PROJECT_ROOT, load_settings
 from tests.minsheng.desk import Desk
 

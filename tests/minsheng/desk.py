@@ -10,11 +10,12 @@ from zoneinfo import ZoneInfo
 import polars as pl
 
 from minsheng import inbox, judging, lake
-from minsheng.build import Project, ingest_source
 from minsheng.contracts import Contract
 from minsheng.ingest import Ingested
 from minsheng.lake import Receipt
+from minsheng.project import Project
 from minsheng.settings import load_settings
+from minsheng.source_tables import ingest_source
 
 ZONE = ZoneInfo("Asia/Shanghai")
 NOW = datetime(2023, 3, 1, 9, 0, tzinfo=ZONE)

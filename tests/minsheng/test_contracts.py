@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from assets import table_names
-from minsheng.build import Project
 from minsheng.contracts import DUCKDB_TYPES, Contract, ContractError, load_contracts
 from minsheng.dictionary import TARGET, dictionary
 from minsheng.models import load_models
+from minsheng.project import Project
 from minsheng.settings import Settings, load_settings
 
 CHINESE = re.compile(r"[\u4e00-\u9fff]")

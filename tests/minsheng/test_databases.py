@@ -11,8 +11,8 @@ import pytest
 import yaml
 
 from minsheng import databases
-from minsheng.build import Project
 from minsheng.lake import Receipt
+from minsheng.project import Project
 from minsheng.settings import PROJECT_ROOT, SettingsError, load_settings
 from tests.minsheng import servers
 from tests.minsheng.desk import LI, NOW, PAYMENT, WANG, ZHANG, ZONE, Desk, with_header

@@ -10,9 +10,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from minsheng import inbox, judging, lake
-from minsheng.build import make_raw
 from minsheng.contracts import Contract, Rule
 from minsheng.lake import Receipt
+from minsheng.source_tables import make_raw
 from minsheng.warehouse import open_warehouse
 from tests.minsheng.desk import (
     INCOME,

@@ -9,9 +9,11 @@ import openpyxl
 import pytest
 
 from minsheng import lake, limits
-from minsheng.build import check, gather_inputs, make_quality, make_raw, make_staged
+from minsheng.build import check, make_quality
 from minsheng.contracts import Mode
 from minsheng.lake import DeliveryError, Receipt
+from minsheng.project import gather_inputs
+from minsheng.source_tables import make_raw, make_staged
 from minsheng.warehouse import open_warehouse
 from tests.minsheng.desk import LI, NOW, PAYMENT, PAYMENT_HEADER, WANG, ZHANG, Desk
 

@@ -8,12 +8,13 @@ import polars as pl
 import pytest
 
 from minsheng import checks, lake
-from minsheng.build import check, make_raw
+from minsheng.build import check
 from minsheng.checks import ACCEPTED_ROWS, COUNTS_AGREE, CheckResult
 from minsheng.demo import generate
 from minsheng.lake import Receipt
 from minsheng.rejects import MALFORMED_RULE
 from minsheng.settings import PROJECT_ROOT
+from minsheng.source_tables import make_raw
 from minsheng.warehouse import open_warehouse
 from tests.minsheng.desk import LI, PAYMENT, PAYMENT_HEADER, WANG, ZHANG, Desk, desk_at
 

@@ -1,0 +1,153 @@
+"""From the lake to tables: the rows of a dataset as received, and those of them that count."""
+
+from collections.abc import Sequence
+from datetime import date, datetime
+from pathlib import Path
+
+from minsheng import ingest, judging, lake, parsing
+from minsheng.contracts import Contract
+from minsheng.lake import Receipt
+from minsheng.parsing import literal
+from minsheng.project import Project, in_force
+from minsheng.warehouse import RECEIVED_SCHEMA, Warehouse, write_view
+
+
+def ingest_source(project: Project, source: Contract, now: datetime) -> ingest.Ingested:
+    """Take the waiting files of one dataset into the lake."""
+    return ingest.ingest_dataset(project.settings, source, project.sources, project.codes, now)
+
+
+def make_raw(warehouse: Warehouse, project: Project, source: Contract) -> int:
+    """Make `raw.<source>`, the rows of the deliveries in force as text; return the rows received.
+
+    Beside it `received.<source>` has the same rows typed, with what each was refused for.
+    """
+    known = lake.read_receipts(project.settings.lake, source.table)
+    receipts = [
+        judging.ensure_typed(project.settings, source, project.codes, receipt, known)
+        for receipt in in_force(project, source)
+    ]
+    raw = project.contracts[f"raw.{source.table}"]
+    folders = [lake.delivery_folder(project.settings.lake, receipt) for receipt in receipts]
+    version_of_rows = judging.typed_version(source, project.codes)
+    typed = [judging.typed_path(folder, version_of_rows) for folder in folders]
+    write_view(warehouse, source, RECEIVED_SCHEMA, _received_select(source, typed))
+    write_view(warehouse, raw, "raw", _raw_select(raw, source, receipts, folders))
+    return sum(receipt.rows_received for receipt in receipts)
+
+
+def make_absent(warehouse: Warehouse, project: Project) -> None:
+    """Make `staged.<source>` of the datasets that are not enabled: empty, so that models bind."""
+    for source in project.absent_sources:
+        columns = ", ".join(f"null::{c.duckdb_type} as {c.name}" for c in source.columns)
+        write_view(warehouse, source, "staged", f"select {columns} where false", commented=False)
+
+
+def make_staged(warehouse: Warehouse, project: Project, source: Contract) -> int:
+    """Make `staged.<source>`, the rows that count of the deliveries in force; return their number.
+
+    A row that a correction brings back stands in the place of the row that was sent back. Where
+    deliveries add up, of the rows of one key the first delivered stands (append), or that of the
+    latest period and of this the last delivered (upsert).
+    """
+    assert source.delivery
+    receipts = in_force(project, source)
+    columns = ", ".join(column.name for column in source.columns)
+    received = f"restricted.{RECEIVED_SCHEMA}.{parsing.quoted(source.table)}"
+    select = f"select {columns} from {received} as own where refused_by is null"
+    replaced = [
+        (earlier.delivery_id, receipt.delivery_id)
+        for receipt in receipts
+        for earlier in lake.corrected_by(receipt, receipts)
+    ]
+    if replaced:
+        pairs = ", ".join(f"({literal(before)}, {literal(after)})" for before, after in replaced)
+        select += f"""
+            and not exists (
+                select 1 from {received} as mended
+                join (values {pairs}) as chain (before, after) on mended.delivery_id = chain.after
+                where chain.before = own.delivery_id and mended.row_number = own.row_number)
+        """
+    if source.delivery.mode != "snapshot" and receipts:
+        is_upsert = source.delivery.mode == "upsert"
+        whole = {receipt.delivery_id: receipt.order for receipt in receipts}
+        for receipt in receipts:
+            for earlier in lake.corrected_by(receipt, receipts)[:1]:
+                whole[receipt.delivery_id] = earlier.order
+        ordered = sorted(
+            receipts,
+            key=lambda r: (
+                r.period_month if is_upsert else date.min,
+                whole[r.delivery_id],
+                r.order,
+            ),
+        )
+        places = ", ".join(f"({literal(r.delivery_id)}, {n})" for n, r in enumerate(ordered))
+        select += f"""
+            qualify row_number() over (
+                partition by {", ".join(source.key)}
+                order by (select place from (values {places}) as listed (id, place)
+                    where id = delivery_id) {"desc" if is_upsert else "asc"}
+            ) = 1
+        """
+    elif not replaced:
+        write_view(warehouse, source, "staged", select)
+        return sum(receipt.rows_accepted for receipt in receipts)
+    write_view(warehouse, source, "staged", select)
+    return int(str(warehouse.rows(f"select count(*) from {source.name}")[0][0]))
+
+
+def _received_select(source: Contract, typed: Sequence[Path]) -> str:
+    columns = [column.name for column in source.columns]
+    if typed:
+        listed = ", ".join(columns)
+        return (
+            f"select {listed}, delivered_on, unreadable, refused_by, warned_by "
+            f"from read_parquet({_paths(typed)})"
+        )
+    empty = ", ".join(f"null::{c.duckdb_type} as {c.name}" for c in source.columns)
+    return (
+        f"select {empty}, null::date as delivered_on, null::varchar as unreadable, "
+        "null::varchar as refused_by, null::varchar as warned_by where false"
+    )
+
+
+def _raw_select(
+    raw: Contract, source: Contract, receipts: Sequence[Receipt], folders: Sequence[Path]
+) -> str:
+    received = {"sender", "period", "period_month"}
+    if not receipts:
+        empty = ", ".join(f"null::{c.duckdb_type} as {c.name}" for c in raw.columns)
+        return f"select {empty} where false"
+    headers = tuple(dict.fromkeys(header for r in receipts for header in r.headers))
+    found = parsing.column_sources(source, headers)
+    listed = []
+    for column in raw.columns:
+        if column.name == "delivery_id":
+            listed.append(
+                "regexp_extract(filename, '([0-9a-f]{16})/rows.parquet$', 1) as delivery_id"
+            )
+        elif column.name == "row_number":
+            listed.append("__row_number as row_number")
+        elif column.name not in received:
+            text = found.get(column.name, "null::varchar")
+            listed.append(f"{text} as {column.name}")
+    rows = [folder / "rows.parquet" for folder in folders]
+    deliveries = ", ".join(
+        f"({literal(r.delivery_id)}, {literal(r.sender) if r.sender else 'null'}, "
+        f"{literal(r.period)}, date '{r.period_month}')"
+        for r in receipts
+    )
+    return f"""
+        select texts.*, delivery.sender, delivery.period, delivery.period_month
+        from (
+            select {", ".join(listed)}
+            from read_parquet({_paths(rows)}, union_by_name = true, filename = true)
+        ) as texts
+        join (values {deliveries}) as delivery (delivery_id, sender, period, period_month)
+            using (delivery_id)
+    """
+
+
+def _paths(paths: Sequence[Path]) -> str:
+    return f"[{', '.join(literal(str(path)) for path in paths)}]"
