@@ -14,8 +14,8 @@ from minsheng.contracts import RESTRICTED_LAYERS, Contract
 from minsheng.contradictions import ContradictionError
 from minsheng.meta import datasets_above
 from minsheng.models import Model
-from minsheng.parsing import literal
 from minsheng.project import Inputs, Project, in_force, short_hash
+from minsheng.quoting import literal
 from minsheng.warehouse import (
     RECEIVED_SCHEMA,
     WAREHOUSE_FILE,

@@ -9,7 +9,7 @@ from minsheng import parsing, rejects
 from minsheng.contracts import RESTRICTED_LAYERS, Contract, Severity
 from minsheng.great_expectations_duckdb import QueryCheck, RowCheck, validate
 from minsheng.lake import Receipt
-from minsheng.parsing import literal
+from minsheng.quoting import literal
 from minsheng.warehouse import Warehouse, qualified
 
 ACCEPTED_ROWS = "no_accepted_row_breaks_a_critical_rule"
@@ -206,8 +206,7 @@ def _accepted_rows(staged: Contract) -> _Promise:
 
 def _type_promises(contract: Contract) -> Iterable[_Promise]:
     promised = ", ".join(
-        f"({parsing.literal(column.name)}, {parsing.literal(column.duckdb_type)})"
-        for column in contract.columns
+        f"({literal(column.name)}, {literal(column.duckdb_type)})" for column in contract.columns
     )
     yield _Promise(
         QueryCheck(

@@ -23,8 +23,8 @@ from sqlglot.errors import SqlglotError
 
 from minsheng.contracts import Contract, ContractError, Rule, Severity
 from minsheng.linkage import is_personal
-from minsheng.parsing import literal
 from minsheng.policies import NATION
+from minsheng.quoting import literal
 from minsheng.settings import Settings
 
 CATALOGUE_FILE = "contradictions.yaml"

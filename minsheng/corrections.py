@@ -10,8 +10,8 @@ from pathlib import Path
 
 import polars as pl
 
-from minsheng import parsing
 from minsheng.contracts import Contract
+from minsheng.headers import header_key, headers_of
 from minsheng.lake import DeliveryError, Receipt
 from minsheng.readers import ROW_NUMBER, where
 
@@ -35,7 +35,7 @@ def delivery_of(file_name: str) -> str:
 
 
 def is_workbook(headers: Sequence[str]) -> bool:
-    return any(parsing.header_key(header) == ROW_HEADER for header in headers)
+    return any(header_key(header) == ROW_HEADER for header in headers)
 
 
 def shown(text: str | None, is_masked: bool) -> str:
@@ -56,7 +56,7 @@ def masked_headers(source: Contract, headers: Sequence[str]) -> frozenset[str]:
     """Delivered headers whose texts may name persons; a header that is not known may, too."""
     found = {True: set[str](), False: set[str]()}
     for column in source.columns:
-        found[column.sensitivity == "direct"].update(parsing.headers_of(column, headers))
+        found[column.sensitivity == "direct"].update(headers_of(column, headers))
     return frozenset(headers) - (found[False] - found[True])
 
 
@@ -69,7 +69,7 @@ def merge(
     by header. Raises DeliveryError if a row is none of them.
     """
     returned = pl.read_parquet(rows)
-    by_key = {parsing.header_key(header): header for header in returned.columns}
+    by_key = {header_key(header): header for header in returned.columns}
     number_header = by_key[ROW_HEADER]
     hidden = masked_headers(source, base.headers)
     merged: list[dict[str, object]] = []
@@ -86,7 +86,7 @@ def merge(
         texts = sent[number]
         cells: dict[str, object] = {ROW_NUMBER: number}
         for header in base.headers:
-            place = by_key.get(parsing.header_key(header))
+            place = by_key.get(header_key(header))
             cell = str(row[place] or "") if place else ""
             text = texts.get(header)
             is_untouched = not place or cell.strip() == shown(text, header in hidden).strip()

@@ -24,8 +24,8 @@ from minsheng import judging, lake, parsing
 from minsheng.contracts import Contract
 from minsheng.lake import Receipt
 from minsheng.lock import refresh_lock
-from minsheng.parsing import literal, quoted
 from minsheng.project import Project
+from minsheng.quoting import literal, quoted
 from minsheng.readers import UnreadableFile
 from minsheng.readers.parquet import text_of
 from minsheng.settings import (

@@ -20,6 +20,14 @@ from xlsxwriter.exceptions import XlsxWriterException
 
 from minsheng import corrections, inbox, judging, lake, limits, parsing, rejects
 from minsheng.contracts import Contract, Delivery
+from minsheng.headers import (
+    UnknownUnit,
+    column_sources,
+    delivered_units,
+    header_key,
+    missing_required,
+    understood_headers,
+)
 from minsheng.inbox import Incoming
 from minsheng.lake import DeliveryError, Receipt
 from minsheng.readers import Reading, UnreadableFile, read_rows
@@ -193,7 +201,7 @@ def _prepare(desk: _Desk, arrival: Incoming, now: datetime) -> _Prepared:
         with desk.database.cursor() as connection:
             receipt = _read_and_judge(desk, connection, folder, original, arrival, receipt)
         fault = _fault_of_the_whole(desk.delivery, receipt)
-    except (UnreadableFile, parsing.UnknownUnit, DeliveryError) as unread:
+    except (UnreadableFile, UnknownUnit, DeliveryError) as unread:
         fault = str(unread)
     return _Prepared(arrival, folder, _refused(receipt, fault) if fault else receipt)
 
@@ -294,12 +302,12 @@ def _read_and_judge(
             f"(such as {example}.csv) or into {arrival.file_name}{inbox.SIDECAR_SUFFIX} "
             f"as period: '{example}'"
         )
-    understood = parsing.understood_headers(source)
-    vocabularies = [understood, *(parsing.understood_headers(other) for other in desk.sources)]
+    understood = understood_headers(source)
+    vocabularies = [understood, *(understood_headers(other) for other in desk.sources)]
 
     def score(cells: Sequence[str]) -> int:
         """Columns named, of whichever dataset: a wrong department's file is told by its header."""
-        keys = {parsing.header_key(cell) for cell in cells}
+        keys = {header_key(cell) for cell in cells}
         return max(len(keys & vocabulary) for vocabulary in vocabularies)
 
     reading = read_rows(original, score, folder / rejects.ROWS_FILE)
@@ -322,8 +330,8 @@ def _read_and_judge(
             "it is the workbook of refused rows under another name; give it its own name again"
         )
     else:
-        units = parsing.delivered_units(source, headers, reading.stated_units)
-    missing = parsing.missing_required(source, headers)
+        units = delivered_units(source, headers, reading.stated_units)
+    missing = missing_required(source, headers)
     if missing:
         raise DeliveryError(_missing_message(missing, reading, source, desk.sources))
     received = reading.row_count + len(reading.malformed)
@@ -334,13 +342,13 @@ def _read_and_judge(
             f"its sidecar states {arrival.stated_rows} rows and {received} were found; "
             "the file may be cut off; send it again"
         )
-    found = parsing.column_sources(source, headers)
+    found = column_sources(source, headers)
     receipt = replace(
         receipt,
         form=reading.form,
         header_row=reading.header_row,
         headers=headers,
-        unknown_columns=tuple(h for h in headers if parsing.header_key(h) not in understood),
+        unknown_columns=tuple(h for h in headers if header_key(h) not in understood),
         absent_columns=tuple(
             column.name for column in source.columns if column.headers and column.name not in found
         ),
@@ -420,9 +428,9 @@ def _missing_message(
     others = [
         other
         for other in sources
-        if other.table != source.table and not parsing.missing_required(other, reading.headers)
+        if other.table != source.table and not missing_required(other, reading.headers)
     ]
     if others:
-        best = max(others, key=lambda other: len(parsing.column_sources(other, reading.headers)))
+        best = max(others, key=lambda other: len(column_sources(other, reading.headers)))
         text += f"; it looks like a file of {best.table.replace('__', '/')}"
     return text

@@ -17,6 +17,7 @@ import duckdb
 from minsheng import identity, lake, parsing, rejects
 from minsheng.contracts import Contract
 from minsheng.lake import Receipt
+from minsheng.quoting import literal
 from minsheng.settings import RESTRICTED_FOLDER_MODE, Settings
 
 MEMORY_LIMIT = "500MB"
@@ -90,16 +91,16 @@ def judge(
     target = typed_path(folder, version)
     target.parent.mkdir(exist_ok=True)
     constants = {
-        "delivery_id": parsing.literal(receipt.delivery_id),
-        "sender": parsing.literal(receipt.sender) if receipt.sender else "null::varchar",
-        "period": parsing.literal(receipt.period),
+        "delivery_id": literal(receipt.delivery_id),
+        "sender": literal(receipt.sender) if receipt.sender else "null::varchar",
+        "period": literal(receipt.period),
         "period_month": f"date '{receipt.period_month}'",
         "delivered_on": f"date '{receipt.delivered_on}'",
     }
-    rows = f"read_parquet({parsing.literal(str(folder / rejects.ROWS_FILE))})"
+    rows = f"read_parquet({literal(str(folder / rejects.ROWS_FILE))})"
     select = parsing.typed_select(source, codes, receipt.headers, rows, constants, receipt.units)
     temporary = target.with_suffix(".tmp")
-    connection.execute(f"copy ({select}) to {parsing.literal(str(temporary))} (format parquet)")
+    connection.execute(f"copy ({select}) to {literal(str(temporary))} (format parquet)")
     _refuse_repeated_keys(connection, temporary, source, earlier)
     counted = connection.execute(
         "select refused_by, warned_by, converted, count(*) from read_parquet(?) group by all",
@@ -148,7 +149,7 @@ def _note_findings(
     if not has_faults:
         path.unlink(missing_ok=True)
         return
-    rows = f"read_parquet({parsing.literal(str(typed))})"
+    rows = f"read_parquet({literal(str(typed))})"
     parts = [
         f"select row_number, unnest(string_split({column}, ',')) as rule, '{severity}' as severity "
         f"from {rows} where {column} is not null"
@@ -158,11 +159,11 @@ def _note_findings(
     if malformed.is_file():
         parts.append(
             f"select row_number, '{rejects.MALFORMED_RULE}', 'critical' "
-            f"from read_parquet({parsing.literal(str(malformed))})"
+            f"from read_parquet({literal(str(malformed))})"
         )
     temporary = path.with_suffix(".tmp")
     connection.execute(
-        f"copy ({' union all '.join(parts)} order by all) to {parsing.literal(str(temporary))} "
+        f"copy ({' union all '.join(parts)} order by all) to {literal(str(temporary))} "
         "(format parquet)"
     )
     temporary.replace(path)
@@ -177,11 +178,11 @@ def _refuse_repeated_keys(
     those in whose place its rows stand.
     """
     key = ", ".join(source.key)
-    rows = f"read_parquet({parsing.literal(str(path))})"
+    rows = f"read_parquet({literal(str(path))})"
     own = f"(select row_number from {rows})"
     accepted = f"select {key} from {rows} where refused_by is null"
     for each in earlier:
-        before = f"read_parquet({parsing.literal(str(each))})"
+        before = f"read_parquet({literal(str(each))})"
         accepted += (
             f" union all select {key} from {before} "
             f"where refused_by is null and row_number not in {own}"
@@ -192,7 +193,7 @@ def _refuse_repeated_keys(
     if not repeated:
         return
     taken = " or ".join(
-        f"exists (select 1 from read_parquet({parsing.literal(str(each))}) as before "
+        f"exists (select 1 from read_parquet({literal(str(each))}) as before "
         f"where before.refused_by is null and before.row_number not in {own} and "
         + " and ".join(f"before.{name} is not distinct from rows.{name}" for name in source.key)
         + ")"
@@ -207,7 +208,7 @@ def _refuse_repeated_keys(
                     filter (where refused_by is null) over (partition by {key}))
                 then '{rejects.REPEATED_KEY_RULE}' else refused_by end as refused_by)
             from {rows} as rows
-        ) to {parsing.literal(str(mended))} (format parquet)
+        ) to {literal(str(mended))} (format parquet)
         """
     )
     mended.replace(path)

@@ -15,8 +15,8 @@ import duckdb
 
 from minsheng import lake, rejects
 from minsheng.lake import Receipt
-from minsheng.parsing import literal
 from minsheng.project import Project
+from minsheng.quoting import literal
 from minsheng.settings import RESTRICTED_FOLDER_MODE
 
 Words = tuple[str, str]

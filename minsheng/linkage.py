@@ -9,8 +9,8 @@ from collections.abc import Sequence
 
 from minsheng import identity
 from minsheng.contracts import Contract
-from minsheng.parsing import literal
 from minsheng.pseudonyms import mint
+from minsheng.quoting import literal
 
 
 def identity_select(sources: Sequence[Contract], secret: bytes) -> str:

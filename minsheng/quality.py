@@ -10,7 +10,7 @@ from pathlib import Path
 from minsheng import lake, rejects
 from minsheng.contracts import Contract
 from minsheng.lake import Receipt
-from minsheng.parsing import literal
+from minsheng.quoting import literal
 from minsheng.warehouse import Warehouse, qualified
 
 PREVIOUS = "previous"

@@ -12,6 +12,7 @@ import xlsxwriter
 
 from minsheng import corrections, parsing
 from minsheng.contracts import Column, Contract, Rule
+from minsheng.headers import headers_of
 from minsheng.lake import Receipt
 from minsheng.readers import MalformedRow, where
 from minsheng.settings import RESTRICTED_FOLDER_MODE
@@ -163,9 +164,7 @@ def _write_mending_sheet(
     refused: Sequence[RefusedCell],
 ) -> None:
     """The refused rows as delivered, with the cells marked that a rule names."""
-    columns = {
-        column.label_zh: parsing.headers_of(column, receipt.headers) for column in source.columns
-    }
+    columns = {column.label_zh: headers_of(column, receipt.headers) for column in source.columns}
     faulty: dict[int, set[str]] = {}
     for cell in refused:
         labels = cell["column"].split("、")
@@ -202,9 +201,7 @@ def refused_cells(
     judged = pq.read_table(typed, columns=["row_number", "refused_by"])
     refused = judged.filter(pc.is_valid(judged["refused_by"])).to_pylist()
     texts = corrections.texts_of(delivery / ROWS_FILE, [row["row_number"] for row in refused])
-    sources = {
-        column.name: parsing.headers_of(column, receipt.headers) for column in source.columns
-    }
+    sources = {column.name: headers_of(column, receipt.headers) for column in source.columns}
     cells: list[RefusedCell] = []
     for row in refused:
         for name in row["refused_by"].split(","):

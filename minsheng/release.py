@@ -13,8 +13,8 @@ from pathlib import Path
 
 from minsheng.build import record_digest
 from minsheng.contracts import RESTRICTED_LAYERS, Contract
-from minsheng.parsing import literal, quoted
 from minsheng.project import Project
+from minsheng.quoting import literal, quoted
 from minsheng.settings import PUBLISHED_FILE_MODE, Settings
 from minsheng.warehouse import WAREHOUSE_FILE, Warehouse, qualified
 

@@ -4,11 +4,12 @@ from collections.abc import Sequence
 from datetime import date, datetime
 from pathlib import Path
 
-from minsheng import ingest, judging, lake, parsing
+from minsheng import ingest, judging, lake
 from minsheng.contracts import Contract
+from minsheng.headers import column_sources
 from minsheng.lake import Receipt
-from minsheng.parsing import literal
 from minsheng.project import Project, in_force
+from minsheng.quoting import literal, quoted
 from minsheng.warehouse import RECEIVED_SCHEMA, Warehouse, write_view
 
 
@@ -53,7 +54,7 @@ def make_staged(warehouse: Warehouse, project: Project, source: Contract) -> int
     assert source.delivery
     receipts = in_force(project, source)
     columns = ", ".join(column.name for column in source.columns)
-    received = f"restricted.{RECEIVED_SCHEMA}.{parsing.quoted(source.table)}"
+    received = f"restricted.{RECEIVED_SCHEMA}.{quoted(source.table)}"
     select = f"select {columns} from {received} as own where refused_by is null"
     replaced = [
         (earlier.delivery_id, receipt.delivery_id)
@@ -120,7 +121,7 @@ def _raw_select(
         empty = ", ".join(f"null::{c.duckdb_type} as {c.name}" for c in raw.columns)
         return f"select {empty} where false"
     headers = tuple(dict.fromkeys(header for r in receipts for header in r.headers))
-    found = parsing.column_sources(source, headers)
+    found = column_sources(source, headers)
     listed = []
     for column in raw.columns:
         if column.name == "delivery_id":

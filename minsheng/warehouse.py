@@ -15,7 +15,7 @@ import duckdb
 import polars as pl
 
 from minsheng.contracts import LAYERS, RESTRICTED_LAYERS, Contract
-from minsheng.parsing import literal, quoted
+from minsheng.quoting import literal, quoted
 from minsheng.settings import (
     PUBLISHED_FILE_MODE,
     RESTRICTED_FILE_MODE,

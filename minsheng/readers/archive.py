@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from minsheng.parsing import header_key
+from minsheng.headers import header_key
 from minsheng.readers.common import ROW_NUMBER, SHEET_STEP, Reading, UnreadableFile
 
 SUFFIX = ".zip"

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from minsheng.parsing import ONE_FORM, header_key
+from minsheng.headers import ONE_FORM, header_key
 
 ROW_NUMBER = "__row_number"
 HEADER_SEARCH_ROWS = 20

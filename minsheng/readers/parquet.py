@@ -6,7 +6,7 @@ from pathlib import Path
 import duckdb
 
 from minsheng.identity import EXACT_DIGITS
-from minsheng.parsing import literal, quoted
+from minsheng.quoting import literal, quoted
 from minsheng.readers.common import Reading, RowWriter, UnreadableFile, distinct
 
 SUFFIXES = (".parquet",)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from minsheng.parsing import header_key
+from minsheng.headers import header_key
 from minsheng.readers.common import SHEET_STEP, Reading, RowWriter, Score, distinct, find_header
 
 

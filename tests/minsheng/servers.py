@@ -16,7 +16,7 @@ import duckdb
 import pytest
 
 from minsheng.databases import extension_file
-from minsheng.parsing import literal
+from minsheng.quoting import literal
 
 HOST = "127.0.0.1"
 ADMINISTRATOR, ADMINISTRATOR_PASSWORD = "administrator", "administrator's pass"

@@ -10,8 +10,9 @@ import pytest
 
 from minsheng.contracts import Contract
 from minsheng.linkage import household_select, identity_select
-from minsheng.parsing import literal, quoted, typed_select
+from minsheng.parsing import typed_select
 from minsheng.project import Project
+from minsheng.quoting import literal, quoted
 from minsheng.settings import load_settings
 from minsheng.warehouse import Warehouse, open_warehouse, write_rows, write_table
 

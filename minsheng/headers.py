@@ -1,0 +1,151 @@
+"""Which delivered header is which column of a contract, and in which unit its amounts stand."""
+
+from collections.abc import Iterable, Sequence
+
+from minsheng.contracts import Column, Contract
+from minsheng.quoting import literal, quoted
+
+BLANKS = " \t\r\n\u3000\u00a0"  # the wide and the hard blank are meant
+"""What is trimmed from the ends of a cell."""
+
+
+class UnknownUnit(ValueError):
+    """Amounts whose unit is not told, or told and not convertible."""
+
+
+ONE_FORM = str.maketrans("（）［］【】〔〕[]：／\u3000", "()()()()():/ ")  # full-width on purpose
+"""Brackets, colons and blanks of a header in one form."""
+
+
+def header_key(header: str) -> str:
+    """A header as it is compared: half-width, without blanks and line breaks, in lower case."""
+    return "".join(header.translate(ONE_FORM).split()).lower()
+
+
+def column_sources(contract: Contract, delivered: Sequence[str]) -> dict[str, str]:
+    """The SQL text expression of each delivered column of `contract`, found among the headers.
+
+    A column that was not delivered has no entry.
+    """
+    by_key = _by_key(delivered)
+
+    def text_of(keys: Iterable[str]) -> str | None:
+        present = [quoted(header) for key in keys for header in by_key.get(key, ())]
+        if len(present) > 1:
+            filled = (f"nullif(trim({each}, '{BLANKS}'), '')" for each in present)
+            return f"coalesce({', '.join(filled)})"
+        return present[0] if present else None
+
+    found: dict[str, str] = {}
+    for column in contract.columns:
+        if column.composed_of:
+            names = column.composed_of
+            parts = [part for name in names if (part := text_of([header_key(name)]))]
+            if len(parts) == len(column.composed_of):
+                found[column.name] = f"concat_ws('-', {', '.join(parts)})"
+            continue
+        text = text_of(_keys(column))
+        if text is None:
+            continue
+        unknown_when = column.unknown_when
+        deciding = text_of([header_key(unknown_when.header)]) if unknown_when else None
+        if unknown_when and deciding:
+            values = ", ".join(literal(value) for value in unknown_when.values)
+            text = f"case when trim({deciding}) in ({values}) then null else {text} end"
+        found[column.name] = text
+    return found
+
+
+def understood_headers(contract: Contract) -> set[str]:
+    """Header keys that the contract knows, for telling unknown columns."""
+    keys: set[str] = set()
+    for column in contract.columns:
+        keys.update(_keys(column), map(header_key, column.composed_of))
+        if column.unknown_when:
+            keys.add(header_key(column.unknown_when.header))
+    return keys
+
+
+def headers_of(column: Column, delivered: Sequence[str]) -> list[str]:
+    """The delivered headers that stand for a column or for a part of it."""
+    keys = {*_keys(column), *map(header_key, column.composed_of)}
+    return [header for header in delivered if header_key(header) in keys]
+
+
+def delivered_units(
+    contract: Contract, delivered: Sequence[str], stated: Sequence[Sequence[str]]
+) -> dict[str, str]:
+    """The unit of every column that was delivered in another one than its own.
+
+    A header's own unit counts before what the lines above it state (`stated`, sheet by sheet; of
+    what may stand there only units count). Raises UnknownUnit where units contradict each other,
+    or are over something that the contract does not convert.
+    """
+    found: dict[str, str] = {}
+    for column in contract.columns:
+        if not column.units:
+            continue
+        headers = headers_of(column, delivered)
+        own = {_unit_at_end(column, header) for header in headers}
+        if None in own and stated:
+            own = own - {None} | {_one_unit(column, candidates) for candidates in stated}
+        bases = {key.partition("(")[0] for key in _keys(column)}
+        for header in delivered:
+            base, _, bracket = header_key(header).rstrip(")").partition("(")
+            if base in bases:
+                _one_unit(column, [bracket])
+        sizes = {column.units[unit] if unit else 1: unit for unit in own}
+        if len(sizes) > 1:
+            raise UnknownUnit(
+                f"{'、'.join(headers)} is stated in several units "
+                f"({'、'.join(unit or 'none' for unit in sizes.values())}); send it in one"
+            )
+        for size, unit in sizes.items():
+            if unit and size != 1:
+                found[column.name] = unit
+    return found
+
+
+def _unit_at_end(column: Column, header: str) -> str | None:
+    key = header_key(header)
+    return next((u for u in column.units if key.endswith((f"({u})", f"(单位:{u})"))), None)
+
+
+def _one_unit(column: Column, candidates: Sequence[str]) -> str | None:
+    """The unit among the candidates, None if there is none; raises UnknownUnit if in doubt."""
+    keys = [header_key(candidate) for candidate in candidates]
+    units = {key for key in keys if key in column.units}
+    others = [key for key in keys if key not in units and key.partition("/")[0] in column.units]
+    if others or len({column.units[unit] for unit in units}) > 1:
+        raise UnknownUnit(
+            f"{column.label_zh} is stated in {'、'.join([*sorted(units), *others])}; send it in "
+            f"one of {'、'.join(column.units)}, or say in the contract what it may be per"
+        )
+    return min(units, default=None)
+
+
+def _keys(column: Column) -> dict[str, None]:
+    """How the headers of a column are compared: every name alone and with every unit."""
+    names = [header_key(name) for name in (*column.headers, column.label_zh, column.name)]
+    marks = ("", *(f"({unit})" for unit in column.units), *(f"(单位:{u})" for u in column.units))
+    return dict.fromkeys(name + mark for mark in marks for name in names)
+
+
+def _by_key(delivered: Sequence[str]) -> dict[str, list[str]]:
+    by_key: dict[str, list[str]] = {}
+    for header in delivered:
+        by_key.setdefault(header_key(header), []).append(header)
+    return by_key
+
+
+def missing_required(contract: Contract, delivered: Sequence[str]) -> list[str]:
+    """Labels of required columns that no header stands for and nothing else can supply."""
+    found = column_sources(contract, delivered)
+    return [
+        f"{column.label_zh} ({' / '.join(column.headers or column.composed_of)})"
+        for column in contract.columns
+        if column.required
+        and column.name not in found
+        and column.default is None
+        and column.otherwise is None
+    ]
