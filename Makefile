@@ -6,13 +6,16 @@ BIN := $(VENV)/bin
 MINSHENG_HOME ?= $(CURDIR)/data
 DAGSTER_HOME ?= $(MINSHENG_HOME)/dagster
 
-.PHONY: demo test check ui bench dictionary clean
+.PHONY: demo test test-slow check ui bench dictionary clean
 
 demo: $(READY)
 	$(BIN)/minsheng demo
 
 test: $(READY)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -m "not slow" --numprocesses auto --maxprocesses 4 --dist loadscope
+
+test-slow: $(READY)
+	$(BIN)/python -m pytest -m slow
 
 check: $(READY)
 	$(BIN)/ruff check .

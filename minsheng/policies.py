@@ -92,14 +92,15 @@ def rule_value(settings: Settings, rule_id: str, area_code: str, day: date) -> f
         ),
         NATION,
     ]
+    in_force = {
+        row["area_code"]: row["value"]
+        for row in _rule_values(settings)
+        if row["rule_id"] == rule_id
+        and _day(row["effective_from"]) <= day <= _day(row["effective_to"])
+    }
     for code in above:
-        for row in _rule_values(settings):
-            if (
-                row["rule_id"] == rule_id
-                and row["area_code"] == code
-                and _day(row["effective_from"]) <= day <= _day(row["effective_to"])
-            ):
-                return float(str(row["value"]))
+        if code in in_force:
+            return float(str(in_force[code]))
     raise PolicyError(
         f"nobody has decided {rule_id!r} for area {area_code} on {day}; "
         "add a dated value with its document to a rules.yaml under policies/"

@@ -44,6 +44,7 @@ def test_both_readmes_give_the_same_commands() -> None:
     assert commands("README.md") == commands("README.zh-CN.md")
 
 
+@pytest.mark.slow
 def test_the_commands_of_the_readme_run(tmp_path: Path) -> None:
     """As a newcomer would, except that .venv is there and the tests are not run by themselves."""
     printed = {}
@@ -51,7 +52,7 @@ def test_the_commands_of_the_readme_run(tmp_path: Path) -> None:
         words = command.split()
         if words == ["make", "test"]:
             dry = run(["make", "-n", "-o", ".venv/.ready", "test"], tmp_path)
-            assert dry.strip().endswith("python -m pytest")
+            assert "python -m pytest" in dry
         elif words[0] == "make":
             printed[command] = run([*words, "-o", ".venv/.ready"], tmp_path)
         else:
@@ -77,6 +78,7 @@ def test_contributing_configures_a_database_as_the_product_reads_it(tmp_path: Pa
     assert (relation.database.engine, relation.compared_again) == ("postgres", 2)
 
 
+@pytest.mark.slow
 def test_another_source_is_added_as_contributing_says(tmp_path: Path) -> None:
     columns, contract = YAML_BLOCK.findall(
         (PROJECT_ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")

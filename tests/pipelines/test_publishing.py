@@ -199,6 +199,7 @@ def test_a_failed_critical_check_keeps_the_last_good_version(own_home: Home) -> 
 
 
 @needs_root
+@pytest.mark.slow
 def test_a_full_disk_keeps_the_last_good_version_wherever_it_fills(
     clean: Home, tmp_path: Path
 ) -> None:
@@ -243,6 +244,7 @@ def test_as_it_was_known_on_an_earlier_day(own_home: Home) -> None:
     assert str(month) == "2020-11-01"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seconds", [4.0, 7.0, 9.0])
 def test_a_refresh_killed_at_any_moment_is_mended_by_the_next(
     own_home: Home, seconds: float
