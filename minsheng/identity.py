@@ -41,33 +41,62 @@ def is_scientific(number: str) -> str:
 
 
 def has_id_shape(number: str) -> str:
-    """Whether `number` is 17 digits and a check character, or 15 digits."""
-    return f"regexp_full_match({number}, '[0-9]{{17}}[0-9X]|[0-9]{{15}}')"
+    """Whether `number` has the shape of a resident's number, or of one that holds it.
+
+    These are 17 digits and a check character, 15 digits, 20 and 22 characters of a disability
+    certificate (type, grade and the count of its reissues behind the number), and a school number
+    (G and the number).
+    """
+    shapes = "[0-9]{15}|[0-9]{17}[0-9X]([1-7][1-4](B[0-9])?)?|G[0-9]{17}[0-9X]"
+    return f"regexp_full_match({number}, '{shapes}')"
 
 
-def check_digit_agrees(number: str) -> str:
-    """Whether the 18th character of a number of the right shape is its check character."""
+def resident_number(number: str) -> str:
+    """The 18 characters of GB 11643 that a normalised number of any shape holds, else the number.
+
+    A number of 15 digits gets the century 19 and its check character, as GB 11643-1999 changed it.
+    """
+    long = f"substr({number}, 1, 6) || '19' || substr({number}, 7, 9)"
+    return (
+        f"case when length({number}) = 18 or not {has_id_shape(number)} then {number} "
+        f"when length({number}) = 15 then {long} || {_check_character(long)} "
+        f"when starts_with({number}, 'G') then substr({number}, 2) "
+        f"else substr({number}, 1, 18) end"
+    )
+
+
+def _check_character(number: str) -> str:
     weighted = " + ".join(
         f"(ascii(substr({number}, {place}, 1)) - 48) * {weight}"
         for place, weight in enumerate(WEIGHTS, start=1)
     )
+    return f"substr('{CHECK_CHARACTERS}', (({weighted}) % 11)::integer + 1, 1)"
+
+
+def check_digit_agrees(number: str) -> str:
+    """Whether the 18th character of a number of the right shape is its check character."""
+    return f"{_check_character(number)} = substr({number}, 18, 1)"
+
+
+def birth_date(number: str) -> str:
+    """Date of birth in an 18-character number; null where it is no day."""
     return (
-        f"substr('{CHECK_CHARACTERS}', (({weighted}) % 11)::integer + 1, 1) "
-        f"= substr({number}, 18, 1)"
+        f"try_cast(substr({number}, 7, 4) || '-' || substr({number}, 11, 2) || '-' "
+        f"|| substr({number}, 13, 2) as date)"
     )
 
 
-def birth_month(number: str) -> str:
-    """First day of the month of birth in a valid 18-digit number; null where it is no month."""
-    return f"try_cast(substr({number}, 7, 4) || '-' || substr({number}, 11, 2) || '-01' as date)"
+def sex_code(number: str) -> str:
+    """The code of sex (GB/T 2261.1) in an 18-character number: 1 if its 17th digit is odd."""
+    return f"case when (ascii(substr({number}, 17, 1)) - 48) % 2 = 1 then '1' else '2' end"
 
 
 def id_status(number: str) -> str:
-    """The code of `id_status` for a normalised number."""
+    """The code of `id_status` for a resident number (see `resident_number`)."""
     return (
         f"case when {number} is null then 'missing' "
-        f"when not {has_id_shape(number)} or length({number}) = 15 then 'bad_shape' "
-        f"when {birth_month(number)} is null then 'bad_shape' "
+        f"when not regexp_full_match({number}, '[0-9]{{17}}[0-9X]') "
+        f"or {birth_date(number)} is null then 'bad_shape' "
         f"when not ({check_digit_agrees(number)}) then 'bad_checksum' else 'valid' end"
     )
 
