@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import duckdb
 
-from minsheng import contradictions, judging, lake, linkage, policies, quality
+from minsheng import contradictions, judging, lake, linkage, pinyin, policies, quality
 from minsheng.checks import CheckResult, Unchecked, check_received, check_table
 from minsheng.contracts import RESTRICTED_LAYERS, Contract
 from minsheng.contradictions import ContradictionError
@@ -16,6 +16,7 @@ from minsheng.meta import datasets_above
 from minsheng.models import Model
 from minsheng.project import Inputs, Project, in_force, short_hash
 from minsheng.quoting import literal
+from minsheng.source_tables import earlier_rows
 from minsheng.warehouse import (
     RECEIVED_SCHEMA,
     WAREHOUSE_FILE,
@@ -92,8 +93,24 @@ def make_vault(warehouse: Warehouse, project: Project, contract: Contract) -> in
         selects = linkage.loose_record_selects(sources, RECEIVED_SCHEMA)
         none = write_rows(warehouse, contract, [])
         return none + sum(append_rows(warehouse, contract, select) for select in selects)
-    makers = {"identity": linkage.identity_select, "household": linkage.household_select}
-    return write_table(warehouse, contract, makers[contract.table](sources, project.secret))
+    connection = warehouse.connection
+    if contract.table == "record":
+        select = linkage.record_select(sources, earlier_rows(project))
+    elif contract.table == "node":
+        pinyin.keep_readings(connection)
+        select = linkage.node_select(project.secret)
+    elif contract.table == "trait":
+        select = linkage.trait_select(sources, earlier_rows(project))
+    elif contract.table == "pair":
+        rules = policies.load_link_rules(project.settings)
+        select = linkage.make_pairs(connection, rules, sources, [])
+    elif contract.table == "membership":
+        select = linkage.membership_select(connection)
+    elif contract.table == "identity":
+        select = linkage.IDENTITY_SELECT
+    else:
+        select = linkage.household_select(sources, project.secret)
+    return write_table(warehouse, contract, select)
 
 
 def make_model(warehouse: Warehouse, project: Project, model: Model) -> int:

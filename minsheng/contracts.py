@@ -31,6 +31,7 @@ DUCKDB_TYPES: Mapping[str, str] = {
     "code": "VARCHAR",
     "area_code": "VARCHAR",
     "integer": "BIGINT",
+    "hash": "UHUGEINT",
     "year": "INTEGER",
     "month": "DATE",
     "date": "DATE",

@@ -313,12 +313,12 @@ class _Statement:
             joins += f"""
             left join vault.identity as identity on identity.source = {literal(source.table)}
                 and identity.record_identity = record.record_identity
-                and identity.id_status_code = 'valid'
+                and (identity.is_confirmed or identity.id_status_code = 'valid')
             """
             selected += [
                 "identity.person_id",
                 "identity.birth_month",
-                "identity.link_rule_code = 'id_and_name' as is_linked",
+                "identity.is_confirmed as is_linked",
             ]
         elif name != "left" and side.same == "person":
             raise self._error(f"rows of {source.table} are about no person")
@@ -389,7 +389,7 @@ class _Statement:
             yield "left_row.is_linked"
         elif "household_identity" not in columns:
             yield """
-            (select bool_and(person.link_rule_code = 'id_and_name')
+            (select bool_and(person.is_confirmed)
             from linked.household_member as member
             join linked.person as person using (person_id)
             where member.household_id = left_row.household_id)

@@ -9,6 +9,8 @@ CHECK_CHARACTERS = "10X98765432"
 FULL_WIDTH = "０１２３４５６７８９Ｘｘ－．，（）"  # the characters to be mended
 HALF_WIDTH = "0123456789XX-.,()"
 MIDDLE_DOTS = "•・‧∙⋅．･."  # the forms of the dot in minority names
+SHORTEST = 15
+"""No identity number has fewer characters."""
 EXACT_DIGITS = 15
 """A spreadsheet keeps this many digits of a number; a longer one in a number cell is ruined."""
 BLANKS = "\\s\u3000\u00a0\u200b\ufeff"  # blanks of text pasted from documents, seen and unseen

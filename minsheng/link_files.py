@@ -1,7 +1,7 @@
 """Who is who in any two files, by a rule table: `minsheng link`.
 
-Every row of the left file is a record of one roll, every row of the right file of another, so that a
-row has one partner at the most.
+Every row of the left file is a record of one roll, every row of the right file of another, so that
+a row has one partner at the most.
 """
 
 import tempfile
@@ -27,7 +27,7 @@ TRUTH_COLUMNS = ("left_id", "right_id")
 class FileLinks:
     """What linking two files came to; the last three are null without a truth.
 
-    `links` are the pairs by their ids with the rule, `review` those left to a person with the doubt.
+    `links` are pairs of ids with the rule, `review` those left to a person with the doubt.
     """
 
     links: tuple[tuple[str, str, str], ...]
@@ -126,7 +126,7 @@ def _linked(connection: duckdb.DuckDBPyConnection, table: RuleTable) -> FileLink
             of=" and ".join(filter(None, ("side = 'left'", rule.of and f"({rule.of})"))),
             to=" and ".join(filter(None, ("side = 'right'", rule.to and f"({rule.to})"))),
         )
-        select = pair_select(sided, place, columns, (), "")
+        select = pair_select(sided, place, "record", columns)
         try:
             rows = connection.execute(f"select rule_place, one, other from ({select})").fetchall()
         except duckdb.Error as fault:
@@ -138,9 +138,7 @@ def _linked(connection: duckdb.DuckDBPyConnection, table: RuleTable) -> FileLink
     for node, side, id_ in connection.execute("select node, side, id from record").fetchall():
         ids[node] = str(id_)
         rolls[node] = frozenset((side,))
-    resolution = clusters.resolve(
-        pairs, table.rules, clusters.Facts(rolls=rolls), LARGEST_CLUSTER
-    )
+    resolution = clusters.resolve(pairs, table.rules, clusters.Facts(rolls=rolls), LARGEST_CLUSTER)
     used = Counter(table.rules[pair.rule].name for pair in resolution.links)
     return FileLinks(
         links=tuple(

@@ -16,6 +16,22 @@ from sqlglot import exp
 Outcome = Literal["link", "review"]
 
 SIDES = ("one", "other")
+TRAIT_TABLE = "vault.trait"
+ENTRIES = frozenset(
+    [
+        "name",
+        "label_zh",
+        "label_en",
+        "evidence",
+        "outcome",
+        "equal",
+        "any_equal",
+        "agree",
+        "of",
+        "to",
+        "why",
+    ]
+)
 
 MACROS = (
     # names are compared by character; DuckDB's own distances count bytes
@@ -48,11 +64,16 @@ class LinkRule:
     of: str
     to: str
     why: str
+    label_zh: str
+    label_en: str
 
     @property
     def expressions(self) -> tuple[str, ...]:
         """Expressions over one record; that of `agree` is over two."""
-        return (*(each for block in self.blocks for each in block), *filter(None, (self.of, self.to)))
+        return (
+            *(each for block in self.blocks for each in block),
+            *filter(None, (self.of, self.to)),
+        )
 
 
 @dataclass(frozen=True)
@@ -98,8 +119,7 @@ def _rule(entry: object, file: str) -> LinkRule:
     if not isinstance(entry, dict) or "name" not in entry:
         raise LinkRuleError(f"{file}: every rule needs a name")
     where = f"{file}: rule {entry['name']}"
-    known = {"name", "evidence", "outcome", "equal", "any_equal", "agree", "of", "to", "why"}
-    unknown = sorted(set(entry) - known)
+    unknown = sorted(set(entry) - ENTRIES)
     if unknown:
         raise LinkRuleError(f"{where}: unknown entries {unknown}")
     equal = [str(each) for each in entry.get("equal", [])]
@@ -119,6 +139,8 @@ def _rule(entry: object, file: str) -> LinkRule:
         of=str(entry.get("of", "")),
         to=str(entry.get("to", "")),
         why=str(entry.get("why", "")),
+        label_zh=str(entry.get("label_zh", entry["name"])),
+        label_en=str(entry.get("label_en", entry["name"])),
     )
     for text in rule.expressions:
         _parsed(text, where)
@@ -135,7 +157,7 @@ def _parsed(text: str, where: str) -> exp.Expr:
     except sqlglot.errors.SqlglotError as fault:
         told = str(fault).partition("\n")[0]
         raise LinkRuleError(f"{where}: {text!r} is no SQL expression: {told}") from None
-    expression = tree.expressions[0] if isinstance(tree, exp.Select) else None
+    expression: exp.Expr | None = tree.expressions[0] if isinstance(tree, exp.Select) else None
     if expression is None or len(tree.args.get("expressions", ())) != 1 or tree.find(exp.From):
         raise LinkRuleError(f"{where}: {text!r} is more than one expression")
     if tree.find(exp.Subquery, exp.Window, exp.AggFunc):
@@ -144,12 +166,12 @@ def _parsed(text: str, where: str) -> exp.Expr:
 
 
 def pair_select(
-    rule: LinkRule, place: int, columns: Sequence[str], traits: Sequence[str], prefix: str
+    rule: LinkRule, place: int, nodes: str, columns: Sequence[str], traits: Sequence[str] = ()
 ) -> str:
     """The SELECT of a rule's pairs: `rule_place, one, other, evidence`.
 
-    `{prefix}record` has one row per node with `columns`; `{prefix}trait` any number of rows
-    (`node, kind, value`) for each kind of `traits`, of which one has to be equal.
+    The table `nodes` has one row per node with `columns`; the table of traits beside it any number
+    of rows (`node, kind, value`) for each kind of `traits`, of which one has to be equal.
     Raises LinkRuleError if the rule names a field that is neither.
     """
     selects = []
@@ -163,9 +185,9 @@ def pair_select(
                     raise LinkRuleError(f"{rule.name}: {text!r}: a trait is compared as it is")
                 names = {side: f"{side}_{number}" for side in SIDES}
                 joins += [
-                    f"join {prefix}trait as {names['one']} "
+                    f"join {TRAIT_TABLE} as {names['one']} "
                     f"on {names['one']}.node = one.node and {names['one']}.kind = '{text}'",
-                    f"join {prefix}trait as {names['other']} "
+                    f"join {TRAIT_TABLE} as {names['other']} "
                     f"on {names['other']}.node = other.node and {names['other']}.kind = '{text}'",
                 ]
                 sides = [f"{names[side]}.value" for side in SIDES]
@@ -191,13 +213,15 @@ def pair_select(
                 for name in compared
             ]
         # a rule that asks the same of both sides would find every pair twice
-        conditions.append("one.node < other.node" if rule.of == rule.to else "one.node <> other.node")
+        conditions.append(
+            "one.node < other.node" if rule.of == rule.to else "one.node <> other.node"
+        )
         selects.append(
             f"""
             select {place} as rule_place, one.node as one, other.node as other,
                 {" || '; ' || ".join(shown)} as evidence
-            from {prefix}record as one
-            cross join {prefix}record as other
+            from {nodes} as one
+            cross join {nodes} as other
             {" ".join(joins)}
             where {" and ".join(conditions)}
             """

@@ -1,88 +1,379 @@
 """Who is who: from identities as delivered to persons and households with keys that name nobody.
 
-The rule of this version is the strictest: a valid identity number and the agreeing name. The person
-of a number is the name it was first delivered with; the same number under another name stays apart,
-and so does a record without a valid number. Nothing is guessed, everything is kept and counted.
+A node is one valid number with one name in every source that has the two alike, or else what one
+source has delivered. The rules of `policies/linkage.yaml` link nodes to persons; what could be two
+persons stays apart and is kept for review. Every delivery that was ever taken has its nodes here,
+so that a key that was published once resolves for ever.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from minsheng import identity
+import duckdb
+
+from minsheng import clusters, identity, pinyin
 from minsheng.contracts import Contract
+from minsheng.link_rules import MACROS, LinkRuleError, RuleTable, pair_select
 from minsheng.pseudonyms import mint
 from minsheng.quoting import literal
 
+EXACT_RULE = "number_and_name"
+CONFLICT_RULE = "name_conflict"
+ALONE_RULE = "own_record"
+DECIDED_RULE = "decided"
+OWN_RULES = (EXACT_RULE, CONFLICT_RULE, ALONE_RULE, DECIDED_RULE)
+"""Why a record belongs to its person where no rule of the table says it."""
 
-def identity_select(sources: Sequence[Contract], secret: bytes) -> str:
-    """The SELECT of `vault.identity`: one row per source and identity as delivered."""
-    records = (
-        " union all ".join(
-            f"""
-        select {literal(source.table)} as source, record.record_identity,
-            any_value(record.id_number) as id_number, count(*) as record_count,
-            min(delivery.delivery_order * 4294967296 + record.row_number) as first_record
-        from {source.name} as record
-        join meta.delivery as delivery using (delivery_id)
-        group by record.record_identity
-        """
-            for source in sources
-            if is_personal(source)
+TRAITS = ("village_code", "phone", "birth_date", "household_identity", "student_number")
+"""Columns of sources that rules may compare as they are."""
+HELD_NUMBER = "held_number"
+HOLDERS = ("certificate_number", "student_number")
+"""Columns whose number holds an identity number."""
+NODE_FIELDS = (
+    "number",
+    "id_status_code",
+    "name_key",
+    "pinyin",
+    "is_anchor",
+    "bearers",
+    "source_count",
+)
+TRAIT_KINDS = (*TRAITS, HELD_NUMBER)
+
+READS: Mapping[str, frozenset[str]] = {
+    "record": frozenset({"staged", "meta.delivery"}),
+    "node": frozenset({"vault.record"}),
+    "trait": frozenset({"staged", "vault.record", "vault.node"}),
+    "pair": frozenset({"staged", "vault.record", "vault.node", "vault.trait"}),
+    "membership": frozenset({"vault.node", "vault.pair"}),
+    "identity": frozenset({"vault.record", "vault.node", "vault.membership"}),
+    "household": frozenset({"staged"}),
+    "loose_record": frozenset({"staged", "vault.identity"}),
+}
+"""What each table of the layer is made from; `staged` stands for every source."""
+
+PLACES = 4294967296
+"""More than a delivery has rows: orders of delivery times this plus the row number."""
+
+
+def record_select(sources: Sequence[Contract], earlier: Mapping[str, str]) -> str:
+    """The SELECT of `vault.record`: one row per source and identity as delivered.
+
+    `earlier` has for each source a FROM item of accepted rows of deliveries that no longer count.
+    """
+    delivered = " union all ".join(
+        f"""
+        select {literal(source.table)} as source, record_identity,
+            any_value(id_number) as id_number, sum(counted) as record_count,
+            min(first_record) as first_record
+        from (
+            select record.record_identity, record.id_number,
+                delivery.delivery_order * {PLACES} + record.row_number as first_record, 1 as counted
+            from {source.name} as record
+            join meta.delivery as delivery using (delivery_id)
+            {_earlier(earlier.get(source.table))}
         )
-        or _NO_RECORDS
+        group by record_identity
+        """
+        for source in sources
+        if is_personal(source)
     )
     return f"""
-with delivered as ({records}),
+with delivered as ({delivered or _NO_RECORDS}),
 numbers as (
-    select id_number, {identity.id_status("id_number")} as id_status_code
-    from (select distinct id_number from delivered)
+    select id_number, number, {identity.id_status("number")} as id_status_code
+    from (
+        select id_number, {identity.resident_number("id_number")} as number
+        from (select distinct id_number from delivered)
+    )
 ),
-identities as (
-    select
-        delivered.*,
-        substr(delivered.record_identity, instr(delivered.record_identity, '|') + 1) as name_key,
-        numbers.id_status_code
+named as (
+    select delivered.*, numbers.number, numbers.id_status_code,
+        split_part(delivered.record_identity, '|', 2) as name_key
     from delivered
     join numbers on numbers.id_number is not distinct from delivered.id_number
-),
-valid as (
-    select id_number, record_identity, min(first_record) as first_record
-    from identities
-    where id_status_code = 'valid'
-    group by id_number, record_identity
-),
-holders as (
+)
+select source, record_identity, id_number, number, id_status_code, name_key, record_count,
+    first_record,
+    md5_number(
+        case when id_status_code = 'valid' then number || '|' || name_key
+        else source || '|' || record_identity end
+    ) as node
+from named
+"""
+
+
+def _earlier(rows: str | None) -> str:
+    if rows is None:
+        return ""
+    return f"""
+            union all
+            select record.record_identity, record.id_number,
+                delivery.delivery_order * {PLACES} + record.row_number, 0
+            from {rows} as record
+            join meta.delivery as delivery using (delivery_id)
+    """
+
+
+def node_select(secret: bytes) -> str:
+    """The SELECT of `vault.node`: one row per node, with what rules compare and its own key."""
+    text = (
+        "case when id_status_code = 'valid' then 'id|' || number || '|' || name_key "
+        "else first_source || '|' || first_identity end"
+    )
+    return f"""
+with grouped as (
     select
-        record_identity,
-        {mint(secret, "'id|' || record_identity")} as person_id,
-        row_number() over (partition by id_number order by first_record, record_identity) = 1
-            as is_holder
-    from valid
+        node,
+        any_value(number) as number,
+        any_value(id_status_code) as id_status_code,
+        any_value(name_key) as name_key,
+        count(distinct source) as source_count,
+        sum(record_count) as record_count,
+        min(first_record) as first_record,
+        min(source) as first_source,
+        min(record_identity) as first_identity
+    from vault.record
+    group by node
+),
+ranked as (
+    select
+        *,
+        id_status_code = 'valid' and row_number() over (
+            partition by id_status_code, number
+            order by source_count desc, first_record, name_key
+        ) = 1 as is_anchor
+    from grouped
+),
+borne as (
+    select name_key, count(*) as bearers
+    from ranked
+    where is_anchor
+    group by name_key
 )
 select
-    identities.source,
-    identities.record_identity,
-    identities.id_number,
-    identities.name_key,
-    identities.id_status_code,
-    case
-        when holders.is_holder then 'id_and_name'
-        when holders.record_identity is not null then 'name_conflict'
-        else 'own_record'
-    end as link_rule_code,
-    coalesce(
-        holders.person_id,
-        {mint(secret, "identities.source || '|' || identities.record_identity")}
-    ) as person_id,
-    case when holders.record_identity is not null
-        then {identity.birth_month("identities.id_number")} end as birth_month,
-    case when holders.record_identity is not null
-        then case when (ascii(substr(identities.id_number, 17, 1)) - 48) % 2 = 1
-            then '1' else '2' end end as sex_code,
-    identities.first_record,
-    identities.record_count
-from identities
-left join holders using (record_identity)
+    ranked.node,
+    ranked.number,
+    ranked.id_status_code,
+    ranked.name_key,
+    sound.pinyin,
+    ranked.is_anchor,
+    coalesce(borne.bearers, 0) as bearers,
+    ranked.source_count,
+    ranked.record_count,
+    ranked.first_record,
+    {mint(secret, text)} as alias_id
+from ranked
+left join borne using (name_key)
+left join ({pinyin.pinyin_select("select distinct name_key from ranked", "name_key")}) as sound
+    using (name_key)
 """
+
+
+def trait_select(sources: Sequence[Contract], earlier: Mapping[str, str]) -> str:
+    """The SELECT of `vault.trait`: one row per node, kind and value that its records have."""
+    selects = []
+    for source in sources:
+        if not is_personal(source):
+            continue
+        columns = {column.name for column in source.columns}
+        values = {kind: f"{kind}::varchar" for kind in TRAITS if kind in columns}
+        held = [identity.resident_number(name) for name in HOLDERS if name in columns]
+        if held:
+            values[HELD_NUMBER] = f"coalesce({', '.join(held)})"
+        if not values:
+            continue
+        listed = ", ".join(f"{value} as {kind}" for kind, value in values.items())
+        items = [source.name, *filter(None, [earlier.get(source.table)])]
+        rows = " union ".join(
+            f"select distinct record_identity, {listed} from {item} as record" for item in items
+        )
+        kinds = ", ".join(values)
+        selects.append(
+            f"""
+            select record.node, kind, value
+            from (unpivot ({rows}) on {kinds} into name kind value value) as trait
+            join vault.record as record on record.source = {literal(source.table)}
+                and record.record_identity = trait.record_identity
+            """
+        )
+    selects += [
+        # what a valid number says of its holder
+        f"select node, 'birth_date', {identity.birth_date('number')}::varchar "
+        "from vault.node where is_anchor",
+        f"select node, '{HELD_NUMBER}', number from vault.node where is_anchor",
+    ]
+    return f"select distinct node, kind, value from ({' union all '.join(selects)})"
+
+
+def make_pairs(
+    connection: duckdb.DuckDBPyConnection,
+    table: RuleTable,
+    sources: Sequence[Contract],
+    decisions: Sequence[tuple[str, int, int]],
+) -> str:
+    """Find and judge the pairs of all rules; return the SELECT of `vault.pair`.
+
+    `decisions` are (`link` or `part`, node, node). Raises LinkRuleError if a rule does not fit.
+    """
+    for macro in MACROS:
+        connection.execute(macro)
+    connection.execute(
+        "create or replace temp table found (rule_place integer, one uhugeint, other uhugeint, "
+        "evidence varchar)"
+    )
+    for place, rule in enumerate(table.rules):
+        select = pair_select(rule, place, "vault.node", NODE_FIELDS, TRAIT_KINDS)
+        try:
+            connection.execute(f"insert into found {select}")
+        except duckdb.Error as fault:
+            told = str(fault).partition("\n")[0]
+            raise LinkRuleError(f"rule {rule.name}: {told}") from None
+    pairs = [
+        clusters.Pair(*row)
+        for row in connection.execute("select rule_place, one, other from found").fetchall()
+    ]
+    connection.execute(
+        "create or replace temp table concerned as "
+        "select one as node from found union select other from found"
+    )
+    decided = {
+        kind: [(one, other) for each, one, other in decisions if each == kind]
+        for kind in ("link", "part")
+    }
+    facts = clusters.Facts(
+        numbers=dict(
+            connection.execute(
+                "select node, number from vault.node semi join concerned using (node) "
+                "where is_anchor"
+            ).fetchall()
+        ),
+        rolls=_rolls(connection, table, sources),
+        linked=decided["link"],
+        parted=decided["part"],
+    )
+    resolution = clusters.resolve(pairs, table.rules, facts, int(table.limits["largest_cluster"]))
+    connection.execute(
+        "create or replace temp table judged (rule_place integer, one uhugeint, other uhugeint, "
+        "is_linked boolean, doubt varchar)"
+    )
+    rows: list[tuple[object, ...]] = [
+        (pair.rule, pair.one, pair.other, True, None) for pair in resolution.links
+    ]
+    rows += [(pair.rule, pair.one, pair.other, False, doubt) for pair, doubt in resolution.reviews]
+    _insert(connection, "judged", rows)
+    names = ", ".join(f"({place}, {literal(rule.name)})" for place, rule in enumerate(table.rules))
+    by_hand = " union all ".join(
+        f"select {literal(DECIDED_RULE)}, {one}::uhugeint, {other}::uhugeint, true, null, 'decided'"
+        for one, other in sorted(set(decided["link"]))
+    )
+    return f"""
+        select rule.name as link_rule_code, judged.one, judged.other, judged.is_linked,
+            judged.doubt as doubt_code, found.evidence
+        from judged
+        join found using (rule_place, one, other)
+        join (values {names}) as rule (rule_place, name) using (rule_place)
+        {f"union all {by_hand}" if by_hand else ""}
+    """
+
+
+def _rolls(
+    connection: duckdb.DuckDBPyConnection, table: RuleTable, sources: Sequence[Contract]
+) -> dict[int, frozenset[str]]:
+    """The rolls with their periods in which the nodes of pairs stand."""
+    enabled = {source.table for source in sources}
+    found: dict[int, set[str]] = {}
+    for roll in table.rolls:
+        if roll not in enabled:
+            continue
+        for node, period in connection.execute(
+            f"""
+            select distinct record.node, staged.period
+            from (select * from vault.record semi join concerned using (node)
+                where source = {literal(roll)}) as record
+            join staged.{roll} as staged using (record_identity)
+            """
+        ).fetchall():
+            found.setdefault(node, set()).add(f"{roll} {period}")
+    return {node: frozenset(places) for node, places in found.items()}
+
+
+def membership_select(connection: duckdb.DuckDBPyConnection) -> str:
+    """The SELECT of `vault.membership`: one row per node, with its person and why it is theirs."""
+    linked = connection.execute(
+        "select one, other from vault.pair where is_linked order by one, other"
+    ).fetchall()
+    joined = clusters.resolve([], (), clusters.Facts(linked=linked), largest=len(linked) + 1).roots
+    connection.execute("create or replace temp table cluster (node uhugeint, root uhugeint)")
+    _insert(connection, "cluster", list(joined.items()))
+    return f"""
+with placed as (
+    select node.*, coalesce(cluster.root, node.node) as root
+    from vault.node as node
+    left join cluster using (node)
+),
+person as (
+    -- the first record of the cluster gives the key
+    select
+        root,
+        arg_min(alias_id, (first_record, alias_id)) as person_id,
+        bool_or(is_anchor) as is_confirmed
+    from placed
+    group by root
+),
+rule as (
+    select node, arg_min(link_rule_code, (place, link_rule_code)) as link_rule_code
+    from (
+        select one as node, link_rule_code, 1 as place from vault.pair where is_linked
+        union all
+        select other, link_rule_code, 2 from vault.pair where is_linked
+    )
+    group by node
+)
+select
+    placed.node,
+    person.person_id,
+    placed.alias_id,
+    case
+        when placed.is_anchor then '{EXACT_RULE}'
+        when rule.link_rule_code is not null then rule.link_rule_code
+        when placed.id_status_code = 'valid' then '{CONFLICT_RULE}'
+        else '{ALONE_RULE}'
+    end as link_rule_code,
+    person.is_confirmed
+from placed
+join person using (root)
+left join rule on rule.node = placed.node
+"""
+
+
+IDENTITY_SELECT = f"""
+with anchor as (
+    select membership.person_id,
+        min(date_trunc('month', {identity.birth_date("node.number")})::date) as birth_month,
+        min({identity.sex_code("node.number")}) as sex_code
+    from vault.node as node
+    join vault.membership as membership using (node)
+    where node.is_anchor
+    group by membership.person_id
+)
+select
+    record.source,
+    record.record_identity,
+    record.id_number,
+    record.name_key,
+    record.id_status_code,
+    membership.link_rule_code,
+    membership.is_confirmed,
+    membership.person_id,
+    anchor.birth_month,
+    anchor.sex_code,
+    record.first_record,
+    record.record_count
+from vault.record as record
+join vault.membership as membership using (node)
+left join anchor using (person_id)
+"""
+"""The SELECT of `vault.identity`: one row per source and identity as delivered, with its person."""
 
 
 def household_select(sources: Sequence[Contract], secret: bytes) -> str:
@@ -110,12 +401,12 @@ def loose_record_selects(sources: Sequence[Contract], received: str) -> list[str
         f"""
 select {literal(source.table)} as source, record.record_identity, record.period_month,
     any_value(record.id_number) as id_number,
-    substr(record.record_identity, instr(record.record_identity, '|') + 1) as name_key
+    split_part(record.record_identity, '|', 2) as name_key
 from {received}.{source.table} as record
 left join vault.identity as identity
     on identity.source = {literal(source.table)}
     and identity.record_identity = record.record_identity
-    and identity.link_rule_code = 'id_and_name'
+    and identity.is_confirmed
 where record.record_identity is not null
     and (record.refused_by is not null or identity.record_identity is null)
 group by record.record_identity, record.period_month
@@ -128,6 +419,27 @@ group by record.record_identity, record.period_month
 def is_personal(source: Contract) -> bool:
     """Whether rows of the source name persons."""
     return any(column.name == "record_identity" for column in source.columns)
+
+
+def _insert(
+    connection: duckdb.DuckDBPyConnection, table: str, rows: Sequence[Sequence[object]]
+) -> None:
+    import pyarrow as pa
+
+    if not rows:
+        return
+    columns = list(zip(*rows, strict=True))
+    texts = pa.table(
+        {
+            f"column_{place}": pa.array(
+                [None if v is None else str(v) for v in values], pa.string()
+            )
+            for place, values in enumerate(columns)
+        }
+    )
+    connection.register("rows_to_insert", texts)
+    connection.execute(f"insert into {table} select * from rows_to_insert")
+    connection.unregister("rows_to_insert")
 
 
 _NO_RECORDS = """

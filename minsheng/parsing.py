@@ -43,6 +43,16 @@ READABLE_AS: Mapping[str, str] = {
 }
 """How a cell that could not be read is to be filled in."""
 
+TELLING_APART = (
+    "birth_date",
+    "village_code",
+    "household_number",
+    "phone",
+    "student_number",
+    "certificate_number",
+)
+"""What tells the records of a dataset apart beside the name, where there is no number."""
+
 DATED_RULE = "date_lies_in_the_period"
 
 
@@ -244,9 +254,16 @@ def _identities(contract: Contract) -> dict[str, str]:
     columns = {column.name for column in contract.columns}
     found: dict[str, str] = {}
     if "record_identity" in columns:
-        found["record_identity"] = (
-            f"coalesce(id_number, '') || '|' || {identity.name_key('person_name')}"
-        )
+        named = f"coalesce(id_number, '') || '|' || {identity.name_key('person_name')}"
+        others = [name for name in TELLING_APART if name in columns]
+        if others:
+            # without a number the name alone does not tell two persons of a dataset apart
+            listed = ", ".join(f"coalesce({name}::varchar, '')" for name in others)
+            named = (
+                f"case when length(id_number) >= {identity.SHORTEST} then {named} "
+                f"else concat_ws('|', {named}, {listed}) end"
+            )
+        found["record_identity"] = named
     if "household_identity" in columns:
         areas = [c.name for c in contract.columns if "area_code" in (c.type, c.name)]
         if not areas:

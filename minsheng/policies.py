@@ -14,6 +14,7 @@ from pathlib import Path
 
 import yaml
 
+from minsheng.link_rules import RuleTable, load_rules
 from minsheng.settings import Settings
 
 Row = dict[str, object]
@@ -30,6 +31,7 @@ PLAN_COLUMNS = (
     "first_roll_year",
     "income_concept",
 )
+LINKAGE_FILE = "linkage.yaml"
 AGGREGATES = ("growth", "growth_over_rural", "minimum", "not_computed")
 
 
@@ -183,7 +185,27 @@ def _codes(settings: Settings) -> list[Row]:
         }
         for name, entries in _named(settings, "codes.yaml").items()
         for entry in _list(entries)
+    ] + [
+        {
+            "code_list": "link_rule",
+            "code": rule.name,
+            "label_zh": rule.label_zh,
+            "label_en": rule.label_en,
+            "has_attribute": None,
+        }
+        for rule in load_link_rules(settings).rules
     ]
+
+
+def load_link_rules(settings: Settings) -> RuleTable:
+    """The rules of who is who; the deployment's file stands for the project's."""
+    return load_rules(
+        [
+            path
+            for folder in settings.overlaid("policies")
+            if (path := folder / LINKAGE_FILE).is_file()
+        ][-1]
+    )
 
 
 def _rule_values(settings: Settings) -> list[Row]:

@@ -9,7 +9,7 @@ from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
 
-from minsheng import contradictions, lake, models, policies, pseudonyms
+from minsheng import contradictions, lake, linkage, models, policies, pseudonyms
 from minsheng.contracts import RESTRICTED_LAYERS, Contract, enabled_sources, load_contracts
 from minsheng.contradictions import Contradiction
 from minsheng.lake import Receipt
@@ -174,9 +174,8 @@ def table_reads(project: Project) -> dict[str, tuple[str, ...]]:
     reads |= {source.name: (f"raw.{source.table}",) for source in project.sources}
     for contract in project.contracts.values():
         if contract.layer == "vault":
-            reads[contract.name] = (*staged, "meta.delivery")
-            if contract.table == "loose_record":
-                reads[contract.name] += ("vault.identity",)
+            above = linkage.READS[contract.table]
+            reads[contract.name] = (*(staged if "staged" in above else ()), *above - {"staged"})
         elif contract.layer == "reference" or contract.name in ("meta.policy_item", "meta.columns"):
             reads[contract.name] = ()
     reads["meta.delivery"] = reads["quality.finding"] = (*raw, *staged)

@@ -37,6 +37,33 @@ def make_raw(warehouse: Warehouse, project: Project, source: Contract) -> int:
     return sum(receipt.rows_received for receipt in receipts)
 
 
+def earlier_rows(project: Project) -> dict[str, str]:
+    """For each dataset the accepted rows of deliveries that no longer count, as a FROM item."""
+    found = {}
+    for source in project.sources:
+        known = lake.read_receipts(project.settings.lake, source.table)
+        counted = {receipt.delivery_id for receipt in in_force(project, source)}
+        gone = [
+            receipt
+            for receipt in known
+            if receipt.status == "taken"
+            and receipt.delivery_id not in counted
+            and (project.known_on is None or receipt.delivered_on <= project.known_on)
+        ]
+        if gone:
+            version = judging.typed_version(source, project.codes)
+            paths = [
+                judging.typed_path(lake.delivery_folder(project.settings.lake, receipt), version)
+                for receipt in (
+                    judging.ensure_typed(project.settings, source, project.codes, each, known)
+                    for each in gone
+                )
+            ]
+            select = _received_select(source, paths)
+            found[source.table] = f"(select * from ({select}) where refused_by is null)"
+    return found
+
+
 def make_absent(warehouse: Warehouse, project: Project) -> None:
     """Make `staged.<source>` of the datasets that are not enabled: empty, so that models bind."""
     for source in project.absent_sources:

@@ -13,7 +13,7 @@ from indicators.watched_household as household
 join linked.household_member as member
     on member.household_id = household.household_id and member.year = household.roll_year
 join linked.person as person using (person_id)
-where person.link_rule_code = 'id_and_name'
+where person.is_confirmed
 qualify row_number() over (
     partition by member.person_id order by household.roll_year desc, member.household_id
 ) = 1

@@ -9,7 +9,7 @@ judged as (
         identity.source,
         case
             when on_roll.person_id is not null then 'on_roll'
-            when identity.link_rule_code = 'id_and_name' then 'not_on_roll'
+            when identity.is_confirmed then 'not_on_roll'
             when identity.link_rule_code = 'name_conflict' then 'name_conflict'
             else 'no_valid_id'
         end as outcome,

@@ -1,12 +1,11 @@
--- One row per person whom any department's record names.
--- A person is a valid identity number with the name it was first delivered with; every other
--- identity as delivered is a person of its own, so that nothing is linked on a guess.
+-- One row per person whom a record that counts names, or that ever counted and has a key.
+-- Records are linked by the rules of policies/linkage.yaml; every other identity as delivered is a
+-- person of its own, so that nothing is linked on a guess. Sources are those whose records count.
 select
     person_id,
-    min(id_status_code) as id_status_code,
-    min(link_rule_code) as link_rule_code,
+    bool_or(is_confirmed) as is_confirmed,
     min(sex_code) as sex_code,
     min(birth_month) as birth_month,
-    count(distinct source) as source_count
+    count(distinct case when record_count > 0 then source end) as source_count
 from vault.identity
 group by person_id

@@ -4,7 +4,7 @@
 with person as (
     select distinct person_id, id_number, name_key
     from vault.identity
-    where link_rule_code = 'id_and_name'
+    where is_confirmed
 ),
 same_name as (
     select loose.source, person.person_id, loose.period_month
