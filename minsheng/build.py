@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import duckdb
 
-from minsheng import contradictions, judging, lake, linkage, pinyin, policies, quality
+from minsheng import contradictions, judging, lake, linkage, policies, quality
 from minsheng.checks import CheckResult, Unchecked, check_received, check_table
 from minsheng.contracts import RESTRICTED_LAYERS, Contract
 from minsheng.contradictions import ContradictionError
@@ -87,30 +87,16 @@ def make_reference(warehouse: Warehouse, project: Project, contract: Contract) -
 
 def make_vault(warehouse: Warehouse, project: Project, contract: Contract) -> int:
     """Make a table of who is who."""
-    sources = project.sources
-    if contract.table == "loose_record":
-        # one statement a source, so that memory holds the identities of one
-        selects = linkage.loose_record_selects(sources, RECEIVED_SCHEMA)
-        none = write_rows(warehouse, contract, [])
-        return none + sum(append_rows(warehouse, contract, select) for select in selects)
-    connection = warehouse.connection
-    if contract.table == "record":
-        select = linkage.record_select(sources, earlier_rows(project))
-    elif contract.table == "node":
-        pinyin.keep_readings(connection)
-        select = linkage.node_select(project.secret)
-    elif contract.table == "trait":
-        select = linkage.trait_select(sources, earlier_rows(project))
-    elif contract.table == "pair":
-        rules = policies.load_link_rules(project.settings)
-        select = linkage.make_pairs(connection, rules, sources, [])
-    elif contract.table == "membership":
-        select = linkage.membership_select(connection)
-    elif contract.table == "identity":
-        select = linkage.IDENTITY_SELECT
-    else:
-        select = linkage.household_select(sources, project.secret)
-    return write_table(warehouse, contract, select)
+    given = linkage.Given(
+        project.sources,
+        earlier_rows(project) if "staged" in linkage.READS[contract.table] else {},
+        policies.load_link_rules(project.settings),
+        project.secret,
+        RECEIVED_SCHEMA,
+    )
+    selects = linkage.table_selects(warehouse.connection, contract.table, given)
+    none = write_rows(warehouse, contract, [])
+    return none + sum(append_rows(warehouse, contract, select) for select in selects)
 
 
 def make_model(warehouse: Warehouse, project: Project, model: Model) -> int:

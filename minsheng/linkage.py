@@ -7,6 +7,7 @@ so that a key that was published once resolves for ever.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import duckdb
 
@@ -16,7 +17,7 @@ from minsheng.link_rules import MACROS, LinkRuleError, RuleTable, pair_select
 from minsheng.pseudonyms import mint
 from minsheng.quoting import literal
 
-EXACT_RULE = "number_and_name"
+EXACT_RULE = "id_and_name"
 CONFLICT_RULE = "name_conflict"
 ALONE_RULE = "own_record"
 DECIDED_RULE = "decided"
@@ -53,6 +54,40 @@ READS: Mapping[str, frozenset[str]] = {
 
 PLACES = 4294967296
 """More than a delivery has rows: orders of delivery times this plus the row number."""
+
+
+@dataclass(frozen=True)
+class Given:
+    """What the tables of the layer are made from, beside each other."""
+
+    sources: Sequence[Contract]
+    earlier: Mapping[str, str]
+    """For each dataset a FROM item of accepted rows of deliveries that no longer count."""
+    rules: RuleTable
+    secret: bytes
+    received: str
+    """The schema of the rows as received."""
+
+
+def table_selects(connection: duckdb.DuckDBPyConnection, table: str, given: Given) -> Sequence[str]:
+    """The SELECTs whose rows are `vault.<table>`; the tables that it reads have to be there."""
+    if table == "loose_record":
+        # one statement a source, so that memory holds the identities of one
+        return loose_record_selects(given.sources, given.received)
+    if table == "record":
+        return [record_select(given.sources, given.earlier)]
+    if table == "node":
+        pinyin.keep_readings(connection)
+        return [node_select(given.secret)]
+    if table == "trait":
+        return [trait_select(given.sources, given.earlier)]
+    if table == "pair":
+        return [make_pairs(connection, given.rules, given.sources, [])]
+    if table == "membership":
+        return [membership_select(connection)]
+    if table == "identity":
+        return [IDENTITY_SELECT]
+    return [household_select(given.sources, given.secret)]
 
 
 def record_select(sources: Sequence[Contract], earlier: Mapping[str, str]) -> str:

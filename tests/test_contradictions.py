@@ -136,9 +136,6 @@ class Bench:
         born, members = case.known.get("born", {}), case.known.get("members", {})
         unlinked = case.known.get("unlinked", [])
 
-        def rule(person: object) -> str:
-            return "name_conflict" if person in unlinked else "id_and_name"
-
         self.write(
             "vault.identity",
             [
@@ -146,7 +143,7 @@ class Bench:
                     "source": source,
                     "record_identity": f"|{person}",
                     "id_status_code": "valid",
-                    "link_rule_code": rule(person),
+                    "is_confirmed": person not in unlinked,
                     "person_id": person,
                     "birth_month": born.get(person),
                 }
@@ -164,7 +161,7 @@ class Bench:
         self.write(
             "linked.person",
             [
-                {"person_id": person, "link_rule_code": rule(person)}
+                {"person_id": person, "is_confirmed": person not in unlinked}
                 for listed in members.values()
                 for person in listed
             ],
