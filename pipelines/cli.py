@@ -5,7 +5,8 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import date
-from typing import Annotated, NoReturn
+from pathlib import Path
+from typing import Annotated, Literal, NoReturn
 
 import typer
 from rich.console import Console
@@ -95,6 +96,36 @@ def explain(household_id: str) -> None:
         from minsheng.explain import explain_household
 
         typer.echo(explain_household(load_settings(), household_id))
+
+
+@app.command()
+def link(
+    left: Path,
+    right: Path,
+    rules: Annotated[Path, typer.Option(help="The rule table, as examples/febrl/rules.yaml.")],
+    truth: Annotated[
+        Path | None, typer.Option(help="A file with the columns left_id and right_id.")
+    ] = None,
+    form: Annotated[Literal["table", "json", "csv"], typer.Option("--format")] = "table",
+) -> None:
+    """Link the rows of two files by a rule table; csv prints the pairs."""
+    with _clear_errors():
+        from minsheng.link_files import link_files
+
+        found = link_files(left, right, rules, truth)
+        if form == "json":
+            typer.echo(json.dumps(found.summary(), ensure_ascii=False))
+        elif form == "csv":
+            typer.echo("left_id,right_id,rule,doubt")
+            for row in (*((*pair, "") for pair in found.links), *found.review):
+                typer.echo(",".join(_csv_cell(cell) for cell in row))
+        else:
+            for name, value in found.summary().items():
+                typer.echo(f"{name:10} {value if value is not None else '-'}")
+
+
+def _csv_cell(text: str) -> str:
+    return f'"{text.replace(chr(34), chr(34) * 2)}"' if set(text) & set(',"\n\r') else text
 
 
 @app.command()
