@@ -8,10 +8,11 @@ from dataclasses import replace
 
 import duckdb
 
-from minsheng import contradictions, judging, lake, linkage, policies, quality
+from minsheng import bridge, contradictions, judging, lake, linkage, policies, pseudonyms, quality
 from minsheng.checks import CheckResult, Unchecked, check_received, check_table
 from minsheng.contracts import RESTRICTED_LAYERS, Contract
 from minsheng.contradictions import ContradictionError
+from minsheng.faults import told
 from minsheng.meta import datasets_above
 from minsheng.models import Model
 from minsheng.project import Inputs, Project, in_force, short_hash
@@ -26,7 +27,6 @@ from minsheng.warehouse import (
     quick_digest,
     table_digest,
     table_exists,
-    without_values,
     write_rows,
     write_table,
 )
@@ -67,11 +67,8 @@ def _make_contradictions(warehouse: Warehouse, project: Project, contract: Contr
     for each, select in zip(project.catalogue, selects, strict=True):
         try:
             count += append_rows(warehouse, contract, select)
-        except duckdb.BinderException as fault:  # it has read no row
-            raise ContradictionError(f"contradiction {each.name}: {fault}") from None
         except duckdb.Error as fault:
-            told = without_values(str(fault))
-            raise ContradictionError(f"contradiction {each.name}: {told}") from None
+            raise ContradictionError(f"contradiction {each.name}: {told(fault)}") from None
     return count
 
 
@@ -84,16 +81,24 @@ def make_reference(warehouse: Warehouse, project: Project, contract: Contract) -
     return write_rows(warehouse, contract, rows)
 
 
-def make_vault(warehouse: Warehouse, project: Project, contract: Contract) -> int:
-    """Make a table of who is who."""
+def make_linked(warehouse: Warehouse, project: Project, contract: Contract) -> int:
+    """Make a table of who is who, of the bridge, or of a model that reads the vault."""
     sources = project.sources
-    if contract.table == "loose_record":
-        # one statement a source, so that memory holds the identities of one
-        selects = linkage.loose_record_selects(sources, RECEIVED_SCHEMA)
-        none = write_rows(warehouse, contract, [])
-        return none + sum(append_rows(warehouse, contract, select) for select in selects)
-    makers = {"identity": linkage.identity_select, "household": linkage.household_select}
-    return write_table(warehouse, contract, makers[contract.table](sources, project.secret))
+    if contract.name in project.models:
+        return make_model(warehouse, project, project.models[contract.name])
+    if contract.name in ("vault.identity", "vault.household"):
+        makers = {"identity": linkage.identity_select, "household": linkage.household_select}
+        pseudonyms.prepare(warehouse.connection, project.pseudonym_key)
+        select = makers[contract.table](sources, project.pseudonym_key)
+        return write_table(warehouse, contract, select)
+    # one statement a source, so that memory holds the identities of one
+    selects = {
+        "vault.loose_record": lambda: linkage.loose_record_selects(sources, RECEIVED_SCHEMA),
+        "bridge.person": lambda: bridge.person_selects(contract, sources),
+        "bridge.household": lambda: bridge.household_selects(contract, sources),
+    }[contract.name]()
+    none = write_rows(warehouse, contract, [])
+    return none + sum(append_rows(warehouse, contract, select) for select in selects)
 
 
 def make_model(warehouse: Warehouse, project: Project, model: Model) -> int:
@@ -106,9 +111,10 @@ def record_digest(warehouse: Warehouse, project: Project, contract: Contract, ru
 
     Until the build is published the table carries the run that made it, since the build's own id is
     known only when every delivery is in. Restricted tables are not noted, the note is published:
-    a source's version is its deliveries and its contract, that of the vault a quick hash.
+    a source's version is its deliveries and its contract, that of the vault and the bridge a quick
+    hash.
     """
-    if contract.layer == "vault":
+    if contract.layer in ("vault", bridge.LAYER):
         return quick_digest(warehouse, contract)
     if contract.layer in RESTRICTED_LAYERS:
         source = project.contracts[f"staged.{contract.table}"]

@@ -9,11 +9,11 @@ from collections.abc import Sequence
 
 from minsheng import identity
 from minsheng.contracts import Contract
-from minsheng.pseudonyms import mint
+from minsheng.pseudonyms import PseudonymKey, mint
 from minsheng.quoting import literal
 
 
-def identity_select(sources: Sequence[Contract], secret: bytes) -> str:
+def identity_select(sources: Sequence[Contract], secret: PseudonymKey) -> str:
     """The SELECT of `vault.identity`: one row per source and identity as delivered."""
     records = (
         " union all ".join(
@@ -85,7 +85,7 @@ left join holders using (record_identity)
 """
 
 
-def household_select(sources: Sequence[Contract], secret: bytes) -> str:
+def household_select(sources: Sequence[Contract], secret: PseudonymKey) -> str:
     """The SELECT of `vault.household`: one row per county and household number of any source."""
     delivered = (
         " union all ".join(

@@ -5,17 +5,17 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TypedDict
 
-import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
+import duckdb
+import polars as pl
 import xlsxwriter
 
 from minsheng import corrections, parsing
 from minsheng.contracts import Column, Contract, Rule
+from minsheng.encryption import sealed_parquet, write_sealed
 from minsheng.headers import headers_of
 from minsheng.lake import Receipt
 from minsheng.readers import MalformedRow, where
-from minsheng.settings import RESTRICTED_FOLDER_MODE
+from minsheng.settings import RESTRICTED_FILE_MODE, RESTRICTED_FOLDER_MODE
 
 MALFORMED_RULE = "row_has_as_many_cells_as_the_header"
 REPEATED_KEY_RULE = "key_is_unique"
@@ -49,16 +49,10 @@ INSTRUCTION = (
     "请改正标黄的单元格，不要改动“退件行号”一列，然后以原文件名放回报送目录。"
     "带星号的内容已脱敏，不改动即按原报送的内容处理；不再报送的行请整行删除。"
 )
-REFUSED_SCHEMA = pa.schema(
-    {
-        "row_number": pa.int64(),
-        "column": pa.string(),
-        "value": pa.string(),
-        "rule": pa.string(),
-        "reason": pa.string(),
-        "mend": pa.string(),
-    }
-)
+REFUSED_SCHEMA = {
+    "row_number": pl.Int64(),
+    **dict.fromkeys(("column", "value", "rule", "reason", "mend"), pl.String()),
+}
 
 
 class RefusedCell(TypedDict):
@@ -72,28 +66,30 @@ class RefusedCell(TypedDict):
     mend: str
 
 
-def keep_malformed(folder: Path, rows: Sequence[MalformedRow]) -> None:
+def keep_malformed(
+    connection: duckdb.DuckDBPyConnection, folder: Path, rows: Sequence[MalformedRow]
+) -> None:
     """Keep the lines that are no rows beside the rows."""
     if rows:
-        table = pa.table(
-            {
-                "row_number": [row.row_number for row in rows],
-                "cells": [row.cells for row in rows],
-                "text": [row.text for row in rows],
-            }
-        )
-        pq.write_table(table, folder / MALFORMED_FILE)
+        write_sealed(connection, pl.DataFrame(rows), folder / MALFORMED_FILE)
 
 
-def malformed_rows(folder: Path) -> list[MalformedRow]:
+def malformed_rows(connection: duckdb.DuckDBPyConnection, folder: Path) -> list[MalformedRow]:
     """The lines that are no rows."""
     path = folder / MALFORMED_FILE
-    rows = pq.read_table(path).to_pylist() if path.is_file() else []
-    return [MalformedRow(**row) for row in rows]
+    if not path.is_file():
+        return []
+    found = connection.execute(f"select row_number, cells, text from {sealed_parquet(path)}")
+    return [MalformedRow(*row) for row in found.fetchall()]
 
 
 def write(
-    rejects: Path, delivery: Path, source: Contract, codes: parsing.Codes, receipt: Receipt
+    connection: duckdb.DuckDBPyConnection,
+    rejects: Path,
+    delivery: Path,
+    source: Contract,
+    codes: parsing.Codes,
+    receipt: Receipt,
 ) -> None:
     """Write the workbook of refused rows and, of a file refused whole, the letter about it.
 
@@ -107,7 +103,8 @@ def write(
         path.unlink(missing_ok=True)
     if receipt.status == "taken" and not receipt.rows_refused:
         return
-    folder.mkdir(parents=True, exist_ok=True, mode=RESTRICTED_FOLDER_MODE)
+    for each in (rejects, folder):
+        each.mkdir(parents=True, exist_ok=True, mode=RESTRICTED_FOLDER_MODE)
     if receipt.status == "refused":
         letter.write_text(
             f"{receipt.message}\n\n文件 {receipt.file_name} 整件退回，未采用其中任何一行。"
@@ -115,21 +112,28 @@ def write(
             encoding="utf-8",
         )
     if receipt.rows_refused:
-        cells = refused_cells(delivery, source, codes, receipt)
-        pq.write_table(pa.Table.from_pylist(cells, schema=REFUSED_SCHEMA), delivery / REFUSED_FILE)
-        _write_workbook(workbook, delivery, source, receipt, cells)
+        cells = refused_cells(connection, delivery, source, codes, receipt)
+        listed = pl.DataFrame(cells, schema=REFUSED_SCHEMA)
+        write_sealed(connection, listed, delivery / REFUSED_FILE)
+        _write_workbook(connection, workbook, delivery, source, receipt, cells)
+    for path in (letter, workbook):
+        if path.exists():
+            path.chmod(RESTRICTED_FILE_MODE)
 
 
-def refused_rows(delivery: Path) -> dict[int, dict[str, str]]:
+def refused_rows(
+    connection: duckdb.DuckDBPyConnection, delivery: Path
+) -> dict[int, dict[str, str]]:
     """The refused rows of a delivery: their texts by header, by their number in the file."""
     path = delivery / REFUSED_FILE
     if not path.is_file():
         return {}
-    numbers = pq.read_table(path, columns=["row_number"])["row_number"].to_pylist()
-    return corrections.texts_of(delivery / ROWS_FILE, numbers)
+    found = connection.execute(f"select row_number from {sealed_parquet(path)}").fetchall()
+    return corrections.texts_of(connection, delivery / ROWS_FILE, [number for (number,) in found])
 
 
 def _write_workbook(
+    connection: duckdb.DuckDBPyConnection,
     path: Path,
     delivery: Path,
     source: Contract,
@@ -152,11 +156,12 @@ def _write_workbook(
         for place, width in enumerate(REASON_COLUMNS.values()):
             sheet.set_column(place, place, width)
         if receipt.status == "taken":
-            _write_mending_sheet(workbook, delivery, source, receipt, listed)
+            _write_mending_sheet(connection, workbook, delivery, source, receipt, listed)
     path.write_bytes(content.getvalue())
 
 
 def _write_mending_sheet(
+    connection: duckdb.DuckDBPyConnection,
     workbook: xlsxwriter.Workbook,
     delivery: Path,
     source: Contract,
@@ -179,7 +184,7 @@ def _write_mending_sheet(
     sheet.write_row(1, 0, [corrections.ROW_HEADER, *receipt.headers], bold)
     sheet.set_column(0, len(receipt.headers), MENDING_WIDTH, plain)
     sheet.freeze_panes(2, 1)
-    rows = corrections.texts_of(delivery / ROWS_FILE, faulty)
+    rows = corrections.texts_of(connection, delivery / ROWS_FILE, faulty)
     for place, (number, texts) in enumerate(rows.items(), start=2):
         sheet.write_string(place, 0, str(number), plain)
         for column, header in enumerate(receipt.headers, start=1):
@@ -189,7 +194,11 @@ def _write_mending_sheet(
 
 
 def refused_cells(
-    delivery: Path, source: Contract, codes: parsing.Codes, receipt: Receipt
+    connection: duckdb.DuckDBPyConnection,
+    delivery: Path,
+    source: Contract,
+    codes: parsing.Codes,
+    receipt: Receipt,
 ) -> list[RefusedCell]:
     """One entry per refused row and rule it breaks, in order.
 
@@ -198,21 +207,23 @@ def refused_cells(
     """
     rules = {rule.name: rule for rule in parsing.row_rules(source)}
     typed = delivery / "typed" / f"{receipt.contract_hash}.parquet"
-    judged = pq.read_table(typed, columns=["row_number", "refused_by"])
-    refused = judged.filter(pc.is_valid(judged["refused_by"])).to_pylist()
-    texts = corrections.texts_of(delivery / ROWS_FILE, [row["row_number"] for row in refused])
+    refused = connection.execute(
+        f"select row_number, refused_by from {sealed_parquet(typed)} where refused_by is not null"
+    ).fetchall()
+    numbers = [number for number, _ in refused]
+    texts = corrections.texts_of(connection, delivery / ROWS_FILE, numbers)
     sources = {column.name: headers_of(column, receipt.headers) for column in source.columns}
     cells: list[RefusedCell] = []
-    for row in refused:
-        for name in row["refused_by"].split(","):
+    for number, refused_by in refused:
+        for name in refused_by.split(","):
             rule = rules.get(name)
             columns = [source.column(each) for each in (rule.columns if rule else ())]
             headers = [header for column in columns for header in sources[column.name]]
-            value = " / ".join(texts[row["row_number"]].get(header) or "" for header in headers)
+            value = " / ".join(texts[number].get(header) or "" for header in headers)
             direct = any(column.sensitivity == "direct" for column in columns)
             cells.append(
                 {
-                    "row_number": row["row_number"],
+                    "row_number": number,
                     "column": "、".join(column.label_zh for column in columns),
                     "value": corrections.masked(value) if direct else value,
                     "rule": name,
@@ -220,7 +231,7 @@ def refused_cells(
                     "mend": _how_to_mend(rule, columns, codes) if rule else MENDS[name],
                 }
             )
-    for line in malformed_rows(delivery):
+    for line in malformed_rows(connection, delivery):
         cells.append(
             {
                 "row_number": line.row_number,
