@@ -5,7 +5,6 @@ settings say which hash (SHA-256, or SM3 as GB/T 32905 has it) and which version
 """
 
 import hashlib
-import hmac
 import json
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -140,11 +139,6 @@ def mint(key: PseudonymKey, text: str) -> str:
     inner, outer = (f"getvariable('{_variable(key, part)}')" for part in ("inner", "outer"))
     digest = f"sha256({outer} || unhex(sha256({inner} || encode({text}))))"
     return f"substr({digest}, 1, {MINT_LENGTH})"
-
-
-def mint_of(key: PseudonymKey, text: str) -> str:
-    """The same outside of a database."""
-    return hmac.digest(key.secret, text.encode(), key.algorithm).hex()[:MINT_LENGTH]
 
 
 def _variable(key: PseudonymKey, part: str) -> str:
