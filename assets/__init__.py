@@ -37,10 +37,11 @@ def all_assets(deployment: Path) -> tuple[dg.AssetsDefinition, ...]:
         *model_assets(project, names),
         *quality_assets(project, names),
     )
-    return (*tables, release_asset([asset.key for asset in tables]))
+    return (*tables, release_asset([key for asset in tables for key in asset.keys]))
 
 
 @cache
 def table_names(deployment: Path) -> frozenset[str]:
     """Names of all tables that a whole build makes."""
-    return frozenset(".".join(asset.key.path) for asset in all_assets(deployment)[:-1])
+    assets = all_assets(deployment)[:-1]
+    return frozenset(".".join(key.path) for asset in assets for key in asset.keys)

@@ -1,4 +1,7 @@
-"""Layers linked, indicators and risk: one asset a SELECT in `sql/`, wired by what it reads."""
+"""Layers linked, indicators and risk: one asset a SELECT in `sql/`, wired by what it reads.
+
+Those that read the vault are made by the step that links, in `assets.vault`.
+"""
 
 import dagster as dg
 
@@ -6,19 +9,24 @@ from assets.tables import Metadata, TableNames, asset_key, row_count, table_asse
 from assets.warehouse_resource import Build
 from minsheng.build import make_model
 from minsheng.models import Model, column_lineage
-from minsheng.project import Project
+from minsheng.project import Project, linking_tables
 from minsheng.warehouse import Warehouse
 
 
 def model_assets(project: Project, everything: TableNames) -> list[dg.AssetsDefinition]:
     """One asset a model, in an order in which each comes after what it reads."""
-    return [_model_asset(project, model, everything) for model in project.models.values()]
+    linking = linking_tables(project)
+    return [
+        _model_asset(project, model, everything)
+        for model in project.models.values()
+        if model.name not in linking
+    ]
 
 
 def _model_asset(project: Project, model: Model, everything: TableNames) -> dg.AssetsDefinition:
     def make(warehouse: Warehouse, build: Build) -> Metadata:
         rows = make_model(warehouse, build.project, model)
-        return row_count(rows) | {"dagster/column_lineage": _lineage(build.project, model)}
+        return row_count(rows) | lineage_of(build.project, model)
 
     return table_asset(
         project,
@@ -31,8 +39,9 @@ def _model_asset(project: Project, model: Model, everything: TableNames) -> dg.A
     )
 
 
-def _lineage(project: Project, model: Model) -> dg.TableColumnLineage:
-    return dg.TableColumnLineage(
+def lineage_of(project: Project, model: Model) -> Metadata:
+    """From which columns each column of the model is made, as metadata."""
+    lineage = dg.TableColumnLineage(
         {
             column: [
                 dg.TableColumnDep(asset_key=asset_key(table), column_name=name)
@@ -41,3 +50,4 @@ def _lineage(project: Project, model: Model) -> dg.TableColumnLineage:
             for column, pairs in column_lineage(model, project.contracts).items()
         }
     )
+    return {"dagster/column_lineage": lineage}

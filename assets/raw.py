@@ -7,6 +7,7 @@ import dagster as dg
 from assets.tables import Metadata, TableNames, row_count, table_asset
 from assets.warehouse_resource import Build
 from minsheng.contracts import Contract
+from minsheng.faults import without_numbers
 from minsheng.project import Project
 from minsheng.source_tables import ingest_source, make_raw
 from minsheng.warehouse import Warehouse
@@ -41,7 +42,7 @@ def _taken(build: Build, source: Contract) -> Metadata:
 
 
 def _listed(lines: Sequence[str]) -> dg.MarkdownMetadataValue:
-    shown = [f"- {line}" for line in lines[:SHOWN_FILES]]
+    shown = [f"- {without_numbers(line)}" for line in lines[:SHOWN_FILES]]
     if len(lines) > SHOWN_FILES:
         shown.append(f"- and {len(lines) - SHOWN_FILES} more")
     return dg.MetadataValue.md("\n".join(shown) or "-")

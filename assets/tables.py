@@ -1,6 +1,8 @@
 """How a table becomes an asset: one op that makes it and holds it to its contract."""
 
-from collections.abc import Callable, Sequence
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 import dagster as dg
 
@@ -8,6 +10,7 @@ from assets.warehouse_resource import Build, WarehouseResource
 from minsheng.build import check, record_digest
 from minsheng.checks import CheckResult
 from minsheng.contracts import Contract
+from minsheng.faults import ForeignFault, told
 from minsheng.project import Project
 from minsheng.warehouse import Warehouse
 
@@ -42,11 +45,34 @@ def table_asset(
 
     What it depends on is what its SQL reads; owner, columns and comment come from the contract.
     """
-    key = asset_key(contract.name)
-    owner = contract.delivery.department if contract.delivery else DEFAULT_OWNER
+    spec = table_spec(
+        project, contract, kinds=kinds, code_version=code_version, description=description
+    )
 
-    @dg.asset(
-        key=key,
+    @dg.multi_asset(name="__".join(spec.key.path), specs=[spec], check_specs=[check_spec(contract)])
+    def table(
+        context: dg.AssetExecutionContext, warehouse: WarehouseResource
+    ) -> dg.MaterializeResult:  # type: ignore[type-arg]  # no value is passed on
+        build = warehouse.build
+        with telling_no_value(context):
+            opened = build.open(context, everything())
+            return make_table(opened, build, contract, make(opened, build))
+
+    return table
+
+
+def table_spec(
+    project: Project,
+    contract: Contract,
+    *,
+    kinds: Sequence[str],
+    code_version: str = "",
+    description: str = "",
+) -> dg.AssetSpec:
+    """What Dagster knows of a table before it is made."""
+    owner = contract.delivery.department if contract.delivery else DEFAULT_OWNER
+    return dg.AssetSpec(
+        key=asset_key(contract.name),
         deps=[asset_key(name) for name in project.reads[contract.name]],
         group_name=contract.layer,
         description=f"{description or contract.grain}\n\n{contract.comment}",
@@ -57,31 +83,43 @@ def table_asset(
             "dagster/column_schema": column_schema(contract),
             "dagster/table_name": contract.name,
         },
-        check_specs=[
-            dg.AssetCheckSpec(
-                CONTRACT_CHECK,
-                asset=key,
-                blocking=True,
-                description="Great Expectations holds the table to expectations/",
-            )
-        ],
     )
-    def make_table(
-        context: dg.AssetExecutionContext, warehouse: WarehouseResource
-    ) -> dg.MaterializeResult:  # type: ignore[type-arg]  # no value is passed on
-        build = warehouse.build
-        opened = build.open(context, everything())
-        metadata = make(opened, build)
-        results = check(opened, build.project, contract)
-        digest = record_digest(opened, build.project, contract, build.run_id)
-        build.table_is_made(contract.name)
-        return dg.MaterializeResult(
-            metadata=metadata,  # type: ignore[arg-type]  # Dagster takes plain values
-            data_version=dg.DataVersion(digest),
-            check_results=[check_result(results)],
-        )
 
-    return make_table
+
+def check_spec(contract: Contract) -> dg.AssetCheckSpec:
+    return dg.AssetCheckSpec(
+        CONTRACT_CHECK,
+        asset=asset_key(contract.name),
+        blocking=True,
+        description="Great Expectations holds the table to expectations/",
+    )
+
+
+def make_table(
+    warehouse: Warehouse, build: Build, contract: Contract, metadata: Metadata
+) -> dg.MaterializeResult:  # type: ignore[type-arg]  # no value is passed on
+    """Check and note a table that was just made; `metadata` is shown beside it."""
+    results = check(warehouse, build.project, contract)
+    digest = record_digest(warehouse, build.project, contract, build.run_id)
+    build.table_is_made(contract.name)
+    return dg.MaterializeResult(
+        asset_key=asset_key(contract.name),
+        metadata=metadata,  # type: ignore[arg-type]  # Dagster takes plain values
+        data_version=dg.DataVersion(digest),
+        check_results=[check_result(contract, results)],
+    )
+
+
+@contextmanager
+def telling_no_value(context: dg.AssetExecutionContext) -> Iterator[None]:
+    """What fails inside is told without the values of rows, and where it failed is logged."""
+    try:
+        yield
+    except Exception as fault:
+        context.log.error("".join(traceback.format_tb(fault.__traceback__)))
+        is_ours = told(fault) == str(fault)
+        # without its cause, whose message Dagster would keep beside it
+        raise (fault if is_ours else ForeignFault(told(fault))) from None
 
 
 def row_count(rows: int) -> Metadata:
@@ -100,7 +138,7 @@ def column_schema(contract: Contract) -> dg.TableSchema:
     )
 
 
-def check_result(results: Sequence[CheckResult]) -> dg.AssetCheckResult:
+def check_result(contract: Contract, results: Sequence[CheckResult]) -> dg.AssetCheckResult:
     """One check an asset, its rules beside it; a failure shows counts, never personal data."""
     failing = [result for result in results if not result.passed]
     shown = [
@@ -108,6 +146,7 @@ def check_result(results: Sequence[CheckResult]) -> dg.AssetCheckResult:
         for result in failing[:SHOWN_FAILURES]
     ]
     return dg.AssetCheckResult(
+        asset_key=asset_key(contract.name),
         check_name=CONTRACT_CHECK,
         passed=not any(result.blocks for result in results),
         severity=dg.AssetCheckSeverity.ERROR,

@@ -10,9 +10,11 @@ from pathlib import Path
 import dagster as dg
 from pydantic import PrivateAttr
 
+from minsheng import openings, sealing
 from minsheng.build import mark_stale
 from minsheng.lake import delivered_bytes
 from minsheng.lock import refresh_lock
+from minsheng.openings import Opening
 from minsheng.project import Inputs, Project, downstream, gather_inputs
 from minsheng.release import current
 from minsheng.settings import Settings, load_settings
@@ -58,7 +60,13 @@ class Build:
             selection = context.job_def.asset_layer.selected_asset_keys
             self._selected = frozenset(".".join(key.path) for key in selection)
             self.is_whole = self._selected.issuperset(everything)
+            sealing.seal_home(self.settings)
             self._prepare_folder()
+            openings.note(
+                self.settings,
+                self.folder / RESTRICTED_FILE,
+                self.opening(context.op.name, f"make {len(self._selected)} tables"),
+            )
             self._warehouse = self._stack.enter_context(
                 open_warehouse(
                     self.settings,
@@ -74,6 +82,10 @@ class Build:
         if self._warehouse is not None and not self.is_whole:
             stale = downstream(self.project, name, self._selected)
             mark_stale(self._warehouse, self.project, stale)
+
+    def opening(self, step: str, why: str) -> Opening:
+        """What the log of openings says of a step of this run."""
+        return Opening(datetime.now(self.settings.time_zone), f"run {self.run_id} {step}", why)
 
     def close(self) -> None:
         self._warehouse = None
@@ -97,6 +109,11 @@ class Build:
         complete = builds / latest.build_id
         self.folder.mkdir(parents=True)
         for name in (WAREHOUSE_FILE, RESTRICTED_FILE):
+            if not (complete / name).is_file():
+                raise dg.Failure(
+                    f"the latest complete build has no {name} that is encrypted; "
+                    "run `minsheng refresh` first"
+                )
             shutil.copyfile(complete / name, self.folder / name)
 
 
@@ -104,13 +121,14 @@ class WarehouseResource(dg.ConfigurableResource):  # type: ignore[type-arg]  # n
     """Where the run writes.
 
     `home` and `deployment` are empty for what the environment says; `known_on` (a day) and `as_of`
-    (a month) are ISO dates or empty.
+    (a month) are ISO dates or empty; `rotate_keys` asks for other pseudonyms than the current ones.
     """
 
     home: str = ""
     deployment: str = ""
     known_on: str = ""
     as_of: str = ""
+    rotate_keys: bool = False
 
     _build: Build | None = PrivateAttr(default=None)
 
@@ -121,6 +139,7 @@ class WarehouseResource(dg.ConfigurableResource):  # type: ignore[type-arg]  # n
             settings,
             known_on=date.fromisoformat(self.known_on) if self.known_on else None,
             as_of=date.fromisoformat(self.as_of).replace(day=1) if self.as_of else None,
+            may_rotate_keys=self.rotate_keys,
         )
         run = context.run
         run_id = (run.root_run_id or run.run_id) if run else "in-memory"

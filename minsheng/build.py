@@ -8,10 +8,11 @@ from dataclasses import replace
 
 import duckdb
 
-from minsheng import contradictions, judging, lake, linkage, policies, quality
+from minsheng import bridge, contradictions, judging, lake, linkage, policies, pseudonyms, quality
 from minsheng.checks import CheckResult, Unchecked, check_received, check_table
 from minsheng.contracts import RESTRICTED_LAYERS, Contract
 from minsheng.contradictions import ContradictionError
+from minsheng.faults import told
 from minsheng.meta import datasets_above
 from minsheng.models import Model
 from minsheng.project import Inputs, Project, in_force, short_hash
@@ -27,7 +28,6 @@ from minsheng.warehouse import (
     quick_digest,
     table_digest,
     table_exists,
-    without_values,
     write_rows,
     write_table,
 )
@@ -68,11 +68,8 @@ def _make_contradictions(warehouse: Warehouse, project: Project, contract: Contr
     for each, select in zip(project.catalogue, selects, strict=True):
         try:
             count += append_rows(warehouse, contract, select)
-        except duckdb.BinderException as fault:  # it has read no row
-            raise ContradictionError(f"contradiction {each.name}: {fault}") from None
         except duckdb.Error as fault:
-            told = without_values(str(fault))
-            raise ContradictionError(f"contradiction {each.name}: {told}") from None
+            raise ContradictionError(f"contradiction {each.name}: {told(fault)}") from None
     return count
 
 
@@ -85,16 +82,22 @@ def make_reference(warehouse: Warehouse, project: Project, contract: Contract) -
     return write_rows(warehouse, contract, rows)
 
 
-def make_vault(warehouse: Warehouse, project: Project, contract: Contract) -> int:
-    """Make a table of who is who."""
-    given = linkage.Given(
-        project.sources,
-        earlier_rows(project) if "staged" in linkage.READS[contract.table] else {},
-        policies.load_link_rules(project.settings),
-        project.secret,
-        RECEIVED_SCHEMA,
-    )
-    selects = linkage.table_selects(warehouse.connection, contract.table, given)
+def make_linked(warehouse: Warehouse, project: Project, contract: Contract) -> int:
+    """Make a table of who is who, of the bridge, or of a model that reads the vault."""
+    if contract.name in project.models:
+        return make_model(warehouse, project, project.models[contract.name])
+    if contract.layer == bridge.LAYER:
+        selects = bridge.table_selects(contract, project.sources)
+    else:
+        pseudonyms.prepare(warehouse.connection, project.pseudonym_key)
+        given = linkage.Given(
+            project.sources,
+            earlier_rows(project) if "staged" in linkage.READS[contract.table] else {},
+            policies.load_link_rules(project.settings),
+            project.pseudonym_key,
+            RECEIVED_SCHEMA,
+        )
+        selects = linkage.table_selects(warehouse.connection, contract.table, given)
     none = write_rows(warehouse, contract, [])
     return none + sum(append_rows(warehouse, contract, select) for select in selects)
 
@@ -109,9 +112,10 @@ def record_digest(warehouse: Warehouse, project: Project, contract: Contract, ru
 
     Until the build is published the table carries the run that made it, since the build's own id is
     known only when every delivery is in. Restricted tables are not noted, the note is published:
-    a source's version is its deliveries and its contract, that of the vault a quick hash.
+    a source's version is its deliveries and its contract, that of the vault and the bridge a quick
+    hash.
     """
-    if contract.layer == "vault":
+    if contract.layer in ("vault", bridge.LAYER):
         return quick_digest(warehouse, contract)
     if contract.layer in RESTRICTED_LAYERS:
         source = project.contracts[f"staged.{contract.table}"]

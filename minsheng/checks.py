@@ -7,6 +7,7 @@ from pathlib import Path
 
 from minsheng import parsing, rejects
 from minsheng.contracts import RESTRICTED_LAYERS, Contract, Severity
+from minsheng.encryption import sealed_parquet
 from minsheng.great_expectations_duckdb import QueryCheck, RowCheck, validate
 from minsheng.lake import Receipt
 from minsheng.quoting import literal
@@ -136,22 +137,20 @@ def _verified(
     if not unchecked:
         return 0, 0
     connection = warehouse.connection
-    rows = ", ".join(literal(str(each.typed)) for each in unchecked)
-    connection.execute(f"create or replace temp view {_ROWS} as from read_parquet([{rows}])")
+    rows = sealed_parquet([each.typed for each in unchecked])
+    connection.execute(f"create or replace temp view {_ROWS} as from {rows}")
     chains = " union all ".join(
         f"select *, {literal(each.receipt.delivery_id)} as chain "
-        f"from read_parquet({literal(str(each.typed))}) union all "
-        f"select *, {literal(each.receipt.delivery_id)} as chain from read_parquet(["
-        + ", ".join(literal(str(path)) for path in each.corrected)
-        + "]) where row_number not in "
-        f"(select row_number from read_parquet({literal(str(each.typed))}))"
+        f"from {sealed_parquet(each.typed)} union all "
+        f"select *, {literal(each.receipt.delivery_id)} as chain "
+        f"from {sealed_parquet(each.corrected)} where row_number not in "
+        f"(select row_number from {sealed_parquet(each.typed)})"
         for each in unchecked
         if each.corrected
     )
     wholes = [each.typed for each in unchecked if not each.corrected]
     if wholes:
-        listed = ", ".join(literal(str(path)) for path in wholes)
-        chains = f"select *, delivery_id as chain from read_parquet([{listed}])" + (
+        chains = f"select *, delivery_id as chain from {sealed_parquet(wholes)}" + (
             f" union all {chains}" if chains else ""
         )
     connection.execute(f"create or replace temp view {_CHAINS} as {chains}")

@@ -19,8 +19,11 @@ from minsheng.settings import Settings
 Severity = Literal["critical", "warning"]
 Mode = Literal["snapshot", "append", "upsert"]
 PeriodKind = Literal["year", "month"]
-LAYERS = ("raw", "reference", "staged", "vault", "linked", "indicators", "risk", "quality", "meta")
-RESTRICTED_LAYERS = ("raw", "staged", "vault")
+LAYERS = (
+    *("raw", "reference", "staged", "vault", "bridge"),
+    *("linked", "indicators", "risk", "quality", "meta"),
+)
+RESTRICTED_LAYERS = ("raw", "staged", "vault", "bridge")
 
 DUCKDB_TYPES: Mapping[str, str] = {
     "text": "VARCHAR",

@@ -44,8 +44,8 @@ PERSON_COLUMNS = ("birth_month",)
 """What is known of a person beside the columns of the row."""
 
 READS = (
-    "vault.identity",
-    "vault.household",
+    "bridge.person",
+    "bridge.household",
     "linked.household",
     "linked.household_member",
     "linked.person",
@@ -311,8 +311,9 @@ class _Statement:
         selected, joins = ["record.*"], ""
         if is_personal(source):
             joins += f"""
-            left join vault.identity as identity on identity.source = {literal(source.table)}
-                and identity.record_identity = record.record_identity
+            left join bridge.person as identity on identity.source = {literal(source.table)}
+                and identity.delivery_id = record.delivery_id
+                and identity.row_number = record.row_number
                 and (identity.is_confirmed or identity.id_status_code = 'valid')
             """
             selected += [
@@ -327,7 +328,11 @@ class _Statement:
         if name != "left" and side.same == "person":
             return f"select {', '.join(selected)} from {source.name} as record {joins}"
         if "household_identity" in columns:
-            joins += "left join vault.household as home using (household_identity)"
+            joins += f"""
+            left join bridge.household as home on home.source = {literal(source.table)}
+                and home.delivery_id = record.delivery_id
+                and home.row_number = record.row_number
+            """
         elif is_personal(source):
             joins += """
             left join membership as home on home.person_id = identity.person_id

@@ -8,12 +8,11 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+import duckdb
 import polars as pl
-import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from minsheng.contracts import Contract
+from minsheng.encryption import sealed_parquet, write_sealed
 from minsheng.headers import header_key, headers_of
 from minsheng.lake import DeliveryError, Receipt
 from minsheng.readers import ROW_NUMBER, where
@@ -64,14 +63,18 @@ def masked_headers(source: Contract, headers: Sequence[str]) -> frozenset[str]:
 
 
 def merge(
-    rows: Path, base: Receipt, source: Contract, sent: Mapping[int, Mapping[str, str]]
+    connection: duckdb.DuckDBPyConnection,
+    rows: Path,
+    base: Receipt,
+    source: Contract,
+    sent: Mapping[int, Mapping[str, str]],
 ) -> None:
     """Rewrite the returned rows in the file `rows` as rows of the delivery that they correct.
 
     They keep the numbers that they had there. `sent` has the rows that were sent back, their texts
     by header. Raises DeliveryError if a row is none of them.
     """
-    returned = pl.read_parquet(rows)
+    returned = connection.sql(f"from {sealed_parquet(rows)}").pl()
     by_key = {header_key(header): header for header in returned.columns}
     number_header = by_key[ROW_HEADER]
     hidden = masked_headers(source, base.headers)
@@ -96,18 +99,24 @@ def merge(
             cells[header] = text if is_untouched else cell
         merged.append(cells)
     schema = {ROW_NUMBER: pl.Int64, **dict.fromkeys(base.headers, pl.String)}
-    pl.DataFrame(merged, schema=schema).write_parquet(rows)
+    temporary = rows.with_suffix(".merged")
+    write_sealed(connection, pl.DataFrame(merged, schema=schema), temporary)
+    temporary.replace(rows)
 
 
-def texts_of(rows: Path, numbers: Iterable[int]) -> dict[int, dict[str, str]]:
+def texts_of(
+    connection: duckdb.DuckDBPyConnection, rows: Path, numbers: Iterable[int]
+) -> dict[int, dict[str, str]]:
     """Delivered texts of rows by their numbers; a row that has none was no row of the table."""
     wanted = sorted(set(numbers))
     texts: dict[int, dict[str, str]] = {number: {} for number in wanted}
-    with pq.ParquetFile(rows) as file:
-        for batch in file.iter_batches():
-            chosen = pc.is_in(batch[ROW_NUMBER], value_set=pa.array(wanted, pa.int64()))
-            for row in batch.filter(chosen).to_pylist():
-                texts[row.pop(ROW_NUMBER)] = row
+    found = connection.execute(
+        f"from {sealed_parquet(rows)} where {ROW_NUMBER} in (select unnest(?::bigint[]))", [wanted]
+    )
+    names = [name for name, *_ in found.description or ()]
+    for values in found.fetchall():
+        row = dict(zip(names, values, strict=True))
+        texts[row.pop(ROW_NUMBER)] = row
     return texts
 
 

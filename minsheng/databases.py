@@ -12,7 +12,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
 
@@ -20,8 +19,9 @@ import duckdb
 import sqlglot
 import yaml
 
-from minsheng import judging, lake, parsing
+from minsheng import encryption, extensions, judging, lake, parsing
 from minsheng.contracts import Contract
+from minsheng.faults import without_values
 from minsheng.lake import Receipt
 from minsheng.lock import refresh_lock
 from minsheng.project import Project
@@ -33,7 +33,6 @@ from minsheng.settings import (
     Settings,
     SettingsError,
 )
-from minsheng.warehouse import without_values
 
 CONFIGURATION = "databases.yaml"
 ENVIRONMENT_KEYS = ("host", "port", "dbname", "user", "password")
@@ -300,8 +299,8 @@ def open_source(settings: Settings, relation: Relation) -> Iterator[duckdb.DuckD
     }
     told = ", ".join(f"{name} {literal(value)}" for name, value in secret.items())
     try:
-        with judging.scratch_database(settings) as connection:
-            connection.execute(f"load {literal(str(extension_file(database.engine)))}")
+        with encryption.new_database(settings) as connection:
+            connection.execute(extensions.load(f"{database.engine}_scanner"))
             for name, value in engine.settings.items():
                 connection.execute(f"set {name} = {value}")
             # moments are shown as they are read on the clocks of the place; one thread writes the
@@ -359,14 +358,6 @@ def blotted(text: str, password: str) -> str:
         if form:
             text = text.replace(form, "***")
     return text
-
-
-def extension_file(engine: str) -> Path:
-    """The file of DuckDB's scanner in its own package: nothing is downloaded or installed."""
-    package = find_spec(f"duckdb_extension_{engine}_scanner")
-    assert package and package.submodule_search_locations
-    (file,) = Path(package.submodule_search_locations[0]).rglob("*.duckdb_extension")
-    return file
 
 
 def _parts(connection: duckdb.DuckDBPyConnection, relation: Relation) -> tuple[dict[str, str], int]:

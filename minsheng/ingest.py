@@ -18,8 +18,19 @@ from uuid import uuid4
 import duckdb
 from xlsxwriter.exceptions import XlsxWriterException
 
-from minsheng import corrections, inbox, judging, lake, limits, parsing, rejects
+from minsheng import (
+    corrections,
+    encryption,
+    inbox,
+    judging,
+    lake,
+    limits,
+    originals,
+    parsing,
+    rejects,
+)
 from minsheng.contracts import Contract, Delivery
+from minsheng.faults import without_numbers
 from minsheng.headers import (
     UnknownUnit,
     column_sources,
@@ -31,7 +42,7 @@ from minsheng.headers import (
 from minsheng.inbox import Incoming
 from minsheng.lake import DeliveryError, Receipt
 from minsheng.readers import Reading, UnreadableFile, read_rows
-from minsheng.settings import RESTRICTED_FOLDER_MODE, Settings
+from minsheng.settings import RESTRICTED_FILE_MODE, RESTRICTED_FOLDER_MODE, Settings
 
 COPY_BYTES = 4 << 20
 WRITE_FAULTS = (OSError, duckdb.IOException, XlsxWriterException)
@@ -127,7 +138,7 @@ def ingest_dataset(
     repeated: list[str] = []
     left: list[str] = []
     with (
-        judging.scratch_database(settings) as database,
+        encryption.scratch_database(settings) as database,
         ThreadPoolExecutor(max_workers=os.cpu_count()) as pool,
     ):
         desk = _Desk(settings, source, source.delivery, sources, codes, known, database)
@@ -168,9 +179,10 @@ def _workshop(settings: Settings, source: Contract) -> Path:
 def _prepare(desk: _Desk, arrival: Incoming, now: datetime) -> _Prepared:
     """Copy, read and judge one file; what keeps it from being taken is in its receipt."""
     folder = desk.workshop / uuid4().hex
-    (folder / "original").mkdir(parents=True, mode=RESTRICTED_FOLDER_MODE)
+    (folder / originals.FOLDER).mkdir(parents=True, mode=RESTRICTED_FOLDER_MODE)
     desk.settings.lake.chmod(RESTRICTED_FOLDER_MODE)
-    original = folder / "original" / arrival.file_name
+    original = folder / originals.FOLDER / arrival.file_name
+    original.touch(RESTRICTED_FILE_MODE)
     sha256 = _copy(arrival, original)
     if inbox.has_sidecar(arrival.path):
         shutil.copyfile(inbox.sidecar_of(arrival.path), inbox.sidecar_of(original))
@@ -207,7 +219,8 @@ def _prepare(desk: _Desk, arrival: Incoming, now: datetime) -> _Prepared:
 
 
 def _refused(receipt: Receipt, fault: str) -> Receipt:
-    return replace(receipt, status="refused", message=f"{receipt.file_name}: {fault}")
+    message = without_numbers(f"{receipt.file_name}: {fault}")
+    return replace(receipt, status="refused", message=message)
 
 
 def _land(desk: _Desk, prepared: _Prepared, landed: Sequence[Receipt]) -> Receipt | None:
@@ -230,7 +243,7 @@ def _land(desk: _Desk, prepared: _Prepared, landed: Sequence[Receipt]) -> Receip
         receipt = replace(receipt, doubts=(doubt,) if doubt else ())
         receipt = _refused(receipt, fault) if fault else receipt
     # before the delivery stands: after it the file counts as taken and nobody would write them
-    rejects.write(desk.settings.rejects, folder, desk.source, desk.codes, receipt)
+    rejects.write(desk.database, desk.settings.rejects, folder, desk.source, desk.codes, receipt)
     lake.write_receipt(folder, receipt)
     home = lake.delivery_folder(desk.settings.lake, receipt)
     if home.exists():  # the same file when it was refused whole
@@ -310,7 +323,7 @@ def _read_and_judge(
         keys = {header_key(cell) for cell in cells}
         return max(len(keys & vocabulary) for vocabulary in vocabularies)
 
-    reading = read_rows(original, score, folder / rejects.ROWS_FILE)
+    reading = read_rows(connection, original, score, folder / rejects.ROWS_FILE)
     headers = reading.headers
     earlier: list[Path] = []
     if arrival.corrects:
@@ -319,12 +332,12 @@ def _read_and_judge(
         ]
         [base] = [each for each in desk.known if each.delivery_id == arrival.corrects]
         headers, units = base.headers, base.units
-        sent = rejects.refused_rows(lake.delivery_folder(settings.lake, base))
+        sent = rejects.refused_rows(connection, lake.delivery_folder(settings.lake, base))
         if not corrections.is_workbook(reading.headers):
             raise DeliveryError(
                 f"it has lost its column {corrections.ROW_HEADER}; keep it as it was"
             )
-        corrections.merge(folder / rejects.ROWS_FILE, base, source, sent)
+        corrections.merge(connection, folder / rejects.ROWS_FILE, base, source, sent)
     elif corrections.is_workbook(reading.headers):
         raise DeliveryError(
             "it is the workbook of refused rows under another name; give it its own name again"
@@ -356,7 +369,7 @@ def _read_and_judge(
         blank_rows=reading.blank_rows,
         note_rows=reading.note_rows,
     )
-    rejects.keep_malformed(folder, reading.malformed)
+    rejects.keep_malformed(connection, folder, reading.malformed)
     return judging.judge(connection, folder, source, desk.codes, receipt, earlier)
 
 

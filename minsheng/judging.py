@@ -16,11 +16,10 @@ import duckdb
 
 from minsheng import headers, identity, lake, parsing, rejects
 from minsheng.contracts import Contract
+from minsheng.encryption import SEALED, scratch_database, sealed_parquet
 from minsheng.lake import Receipt
 from minsheng.quoting import literal
-from minsheng.settings import RESTRICTED_FOLDER_MODE, Settings
-
-MEMORY_LIMIT = "500MB"
+from minsheng.settings import Settings
 
 
 def ensure_typed(
@@ -45,7 +44,7 @@ def ensure_typed(
     typed = [typed_rows(settings, each) for each in earlier]
     with scratch_database(settings) as connection:
         judged = judge(connection, folder, source, codes, receipt, typed)
-    rejects.write(settings.rejects, folder, source, codes, judged)
+        rejects.write(connection, settings.rejects, folder, source, codes, judged)
     lake.write_receipt(folder, judged)
     return judged
 
@@ -66,13 +65,6 @@ def _reading_code() -> str:
 
 def typed_path(folder: Path, version: str) -> Path:
     return folder / "typed" / f"{version}.parquet"
-
-
-def scratch_database(settings: Settings) -> duckdb.DuckDBPyConnection:
-    """A database in memory; what does not fit there is nobody else's to read."""
-    spill = settings.home / "tmp"
-    spill.mkdir(parents=True, exist_ok=True, mode=RESTRICTED_FOLDER_MODE)
-    return duckdb.connect(config={"temp_directory": str(spill), "memory_limit": MEMORY_LIMIT})
 
 
 def judge(
@@ -97,16 +89,16 @@ def judge(
         "period_month": f"date '{receipt.period_month}'",
         "delivered_on": f"date '{receipt.delivered_on}'",
     }
-    rows = f"read_parquet({literal(str(folder / rejects.ROWS_FILE))})"
+    rows = sealed_parquet(folder / rejects.ROWS_FILE)
     select = parsing.typed_select(source, codes, receipt.headers, rows, constants, receipt.units)
     temporary = target.with_suffix(".tmp")
-    connection.execute(f"copy ({select}) to {literal(str(temporary))} (format parquet)")
+    connection.execute(f"copy ({select}) to {literal(str(temporary))} ({SEALED})")
     _refuse_repeated_keys(connection, temporary, source, earlier)
     counted = connection.execute(
-        "select refused_by, warned_by, converted, count(*) from read_parquet(?) group by all",
-        [str(temporary)],
+        "select refused_by, warned_by, converted, count(*) "
+        f"from {sealed_parquet(temporary)} group by all"
     ).fetchall()
-    malformed = len(rejects.malformed_rows(folder))
+    malformed = len(rejects.malformed_rows(connection, folder))
     refusals, warnings, conversions = Counter[str](), Counter[str](), Counter[str]()
     if malformed:
         refusals[rejects.MALFORMED_RULE] = malformed
@@ -149,7 +141,7 @@ def _note_findings(
     if not has_faults:
         path.unlink(missing_ok=True)
         return
-    rows = f"read_parquet({literal(str(typed))})"
+    rows = sealed_parquet(typed)
     parts = [
         f"select row_number, unnest(string_split({column}, ',')) as rule, '{severity}' as severity "
         f"from {rows} where {column} is not null"
@@ -159,12 +151,11 @@ def _note_findings(
     if malformed.is_file():
         parts.append(
             f"select row_number, '{rejects.MALFORMED_RULE}', 'critical' "
-            f"from read_parquet({literal(str(malformed))})"
+            f"from {sealed_parquet(malformed)}"
         )
     temporary = path.with_suffix(".tmp")
     connection.execute(
-        f"copy ({' union all '.join(parts)} order by all) to {literal(str(temporary))} "
-        "(format parquet)"
+        f"copy ({' union all '.join(parts)} order by all) to {literal(str(temporary))} ({SEALED})"
     )
     temporary.replace(path)
 
@@ -178,11 +169,11 @@ def _refuse_repeated_keys(
     those in whose place its rows stand.
     """
     key = ", ".join(source.key)
-    rows = f"read_parquet({literal(str(path))})"
+    rows = sealed_parquet(path)
     own = f"(select row_number from {rows})"
     accepted = f"select {key} from {rows} where refused_by is null"
     for each in earlier:
-        before = f"read_parquet({literal(str(each))})"
+        before = sealed_parquet(each)
         accepted += (
             f" union all select {key} from {before} "
             f"where refused_by is null and row_number not in {own}"
@@ -193,7 +184,7 @@ def _refuse_repeated_keys(
     if not repeated:
         return
     taken = " or ".join(
-        f"exists (select 1 from read_parquet({literal(str(each))}) as before "
+        f"exists (select 1 from {sealed_parquet(each)} as before "
         f"where before.refused_by is null and before.row_number not in {own} and "
         + " and ".join(f"before.{name} is not distinct from rows.{name}" for name in source.key)
         + ")"
@@ -208,7 +199,7 @@ def _refuse_repeated_keys(
                     filter (where refused_by is null) over (partition by {key}))
                 then '{rejects.REPEATED_KEY_RULE}' else refused_by end as refused_by)
             from {rows} as rows
-        ) to {literal(str(mended))} (format parquet)
+        ) to {literal(str(mended))} ({SEALED})
         """
     )
     mended.replace(path)

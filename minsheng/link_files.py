@@ -4,6 +4,7 @@ Every row of the left file is a record of one roll, every row of the right file 
 a row has one partner at the most.
 """
 
+import secrets
 import tempfile
 from collections import Counter
 from collections.abc import Sequence
@@ -13,9 +14,10 @@ from pathlib import Path
 import duckdb
 
 from minsheng import clusters, readers
+from minsheng.encryption import Keys, sealed_parquet, unlock
 from minsheng.headers import header_key
 from minsheng.link_rules import MACROS, LinkRuleError, RuleTable, load_rules, pair_select
-from minsheng.quoting import literal, quoted
+from minsheng.quoting import quoted
 
 ID_FIELD = "id"
 SIDES = ("left", "right")
@@ -58,6 +60,8 @@ def link_files(left: Path, right: Path, rules: Path, truth: Path | None = None) 
     if ID_FIELD not in table.fields:
         raise LinkRuleError(f"{rules.name}: `fields` has to say what `{ID_FIELD}` is")
     with duckdb.connect() as connection, tempfile.TemporaryDirectory() as folder:
+        # the copies hold names, and nobody needs their key once they are gone
+        unlock(connection, Keys(secrets.token_bytes(32)))
         for macro in MACROS:
             connection.execute(macro)
         _read_records(connection, (left, right), table, Path(folder))
@@ -76,7 +80,7 @@ def _read_records(
     for side, path in zip(SIDES, files, strict=True):
         rows = folder / f"{side}.parquet"
         reading = readers.read_rows(
-            path, lambda cells: sum(header_key(cell) in wanted for cell in cells), rows
+            connection, path, lambda cells: sum(header_key(cell) in wanted for cell in cells), rows
         )
         if reading.malformed:
             raise ValueError(f"{path.name}: line {reading.malformed[0].row_number} is malformed")
@@ -86,8 +90,7 @@ def _read_records(
         )
         fields = ", ".join(f"{text} as {name}" for name, text in table.fields.items())
         selects.append(
-            f"select '{side}' as side, {fields} "
-            f"from (select {named} from read_parquet({literal(str(rows))}))"
+            f"select '{side}' as side, {fields} from (select {named} from {sealed_parquet(rows)})"
         )
     try:
         connection.execute(
@@ -158,12 +161,12 @@ def _pairs_of(
     connection: duckdb.DuckDBPyConnection, truth: Path, folder: Path
 ) -> set[tuple[str, str]]:
     rows = folder / "truth.parquet"
-    readers.read_rows(truth, lambda cells: len({*cells} & {*TRUTH_COLUMNS}), rows)
+    readers.read_rows(connection, truth, lambda cells: len({*cells} & {*TRUTH_COLUMNS}), rows)
     try:
         found = {
             (str(left), str(right))
             for left, right in connection.execute(
-                f"select trim(left_id), trim(right_id) from read_parquet({literal(str(rows))})"
+                f"select trim(left_id), trim(right_id) from {sealed_parquet(rows)}"
             ).fetchall()
         }
     except duckdb.BinderException:

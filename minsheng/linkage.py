@@ -14,7 +14,7 @@ import duckdb
 from minsheng import clusters, identity, pinyin
 from minsheng.contracts import Contract
 from minsheng.link_rules import MACROS, LinkRuleError, RuleTable, pair_select
-from minsheng.pseudonyms import mint
+from minsheng.pseudonyms import PseudonymKey, mint
 from minsheng.quoting import literal
 
 EXACT_RULE = "id_and_name"
@@ -64,7 +64,7 @@ class Given:
     earlier: Mapping[str, str]
     """For each dataset a FROM item of accepted rows of deliveries that no longer count."""
     rules: RuleTable
-    secret: bytes
+    secret: PseudonymKey
     received: str
     """The schema of the rows as received."""
 
@@ -149,7 +149,7 @@ def _earlier(rows: str | None) -> str:
     """
 
 
-def node_select(secret: bytes) -> str:
+def node_select(secret: PseudonymKey) -> str:
     """The SELECT of `vault.node`: one row per node, with what rules compare and its own key."""
     text = (
         "case when id_status_code = 'valid' then 'id|' || number || '|' || name_key "
@@ -411,7 +411,7 @@ left join anchor using (person_id)
 """The SELECT of `vault.identity`: one row per source and identity as delivered, with its person."""
 
 
-def household_select(sources: Sequence[Contract], secret: bytes) -> str:
+def household_select(sources: Sequence[Contract], secret: PseudonymKey) -> str:
     """The SELECT of `vault.household`: one row per county and household number of any source."""
     delivered = (
         " union all ".join(

@@ -145,6 +145,7 @@ def _build_row(inputs: Inputs, now: datetime) -> dict[str, object]:
         "policy_hash": inputs.policy_hash,
         "contract_hash": inputs.contract_hash,
         "engine_versions": inputs.engine_versions,
+        "pseudonym_key": inputs.pseudonym_key,
     }
 
 

@@ -15,7 +15,7 @@ from sqlglot.optimizer.scope import build_scope
 from minsheng.contracts import Contract
 
 MAY_READ: Mapping[str, frozenset[str]] = {
-    "linked": frozenset({"linked", "staged", "vault", "reference", "meta"}),
+    "linked": frozenset({"linked", "staged", "vault", "bridge", "reference", "meta"}),
     "indicators": frozenset({"indicators", "linked", "staged", "reference", "meta"}),
     "risk": frozenset({"risk", "indicators", "linked", "reference", "meta"}),
 }

@@ -9,11 +9,12 @@ from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
 
-from minsheng import contradictions, lake, linkage, models, policies, pseudonyms
+from minsheng import bridge, contradictions, lake, linkage, models, policies, pseudonyms
 from minsheng.contracts import RESTRICTED_LAYERS, Contract, enabled_sources, load_contracts
 from minsheng.contradictions import Contradiction
 from minsheng.lake import Receipt
-from minsheng.models import Model
+from minsheng.models import Model, ModelError
+from minsheng.pseudonyms import PseudonymKey
 from minsheng.settings import Settings
 
 ENGINES = ("duckdb", "polars", "pyarrow", "great-expectations", "sqlglot")
@@ -28,6 +29,8 @@ class Project:
     settings: Settings
     known_on: date | None = None
     as_of: date | None = None
+    may_rotate_keys: bool = False
+    """Whether other keys than those of the current version are asked for."""
 
     @cached_property
     def contracts(self) -> dict[str, Contract]:
@@ -63,11 +66,9 @@ class Project:
         return models.load_models(self.settings.root)
 
     @cached_property
-    def secret(self) -> bytes:
-        """The secret of the keys; raises if it is gone although something is published."""
-        if (self.settings.published / "current").exists():
-            pseudonyms.require_secret(self.settings.vault)
-        return pseudonyms.load_secret(self.settings.vault)
+    def pseudonym_key(self) -> PseudonymKey:
+        """The key of the keys; raises if it is not that of the current version."""
+        return pseudonyms.load_key(self.settings, self.may_rotate_keys)
 
     @cached_property
     def reads(self) -> dict[str, tuple[str, ...]]:
@@ -88,7 +89,7 @@ class Inputs:
     policy_hash: str
     contract_hash: str
     engine_versions: str
-    secret_fingerprint: str
+    pseudonym_key: str
     settings_hash: str
 
     @cached_property
@@ -101,7 +102,7 @@ class Inputs:
             "policies": self.policy_hash,
             "contracts": self.contract_hash,
             "engines": self.engine_versions,
-            "secret": self.secret_fingerprint,
+            "pseudonyms": self.pseudonym_key,
             "settings": self.settings_hash,
         }
         text = json.dumps(parts, sort_keys=True, ensure_ascii=False)
@@ -129,7 +130,7 @@ def gather_inputs(project: Project) -> Inputs:
         policy_hash=policies.policy_hash(project.settings)[:16],
         contract_hash=short_hash(f"{contracts}{contradictions.catalogue_hash(project.catalogue)}"),
         engine_versions=" ".join(f"{name} {version(name)}" for name in ENGINES),
-        secret_fingerprint=pseudonyms.secret_fingerprint(project.secret),
+        pseudonym_key=project.pseudonym_key.name,
         settings_hash=hashlib.sha256(settings).hexdigest()[:16],
     )
 
@@ -162,6 +163,38 @@ def in_force(project: Project, source: Contract) -> tuple[Receipt, ...]:
     return lake.effective(receipts, project.known_on)
 
 
+def linking_tables(project: Project) -> tuple[str, ...]:
+    """Tables that are made while the vault is open, each after what it reads.
+
+    They are those of the vault, the bridge, and the models that read the vault. Raises ModelError
+    if such a model also reads a table that is not made by then.
+    """
+    layers = ("vault", bridge.LAYER)
+    wanted = [each.name for each in project.contracts.values() if each.layer in layers]
+    wanted += [name for name in project.models if any(map(_is_of_the_vault, project.reads[name]))]
+    ordered: list[str] = []
+    while len(ordered) < len(wanted):
+        ordered += [
+            name
+            for name in wanted
+            if name not in ordered and not set(project.reads[name]) & set(wanted) - set(ordered)
+        ]
+    for name in ordered:
+        later = [
+            read for read in project.reads[name] if read in project.models and read not in ordered
+        ]
+        if later:
+            raise ModelError(
+                f"{name} reads the vault, which is open in one step alone, and {later}, which are "
+                f"not made by then; read {bridge.LAYER}.person or {bridge.LAYER}.household instead"
+            )
+    return tuple(ordered)
+
+
+def _is_of_the_vault(table: str) -> bool:
+    return table.startswith("vault.")
+
+
 def table_reads(project: Project) -> dict[str, tuple[str, ...]]:
     """What each table is made from or checked against, by name.
 
@@ -176,6 +209,9 @@ def table_reads(project: Project) -> dict[str, tuple[str, ...]]:
         if contract.layer == "vault":
             above = linkage.READS[contract.table]
             reads[contract.name] = (*(staged if "staged" in above else ()), *above - {"staged"})
+        elif contract.layer == bridge.LAYER:
+            known = {"person": "vault.identity", "household": "vault.household"}[contract.table]
+            reads[contract.name] = (*staged, known)
         elif contract.layer == "reference" or contract.name in ("meta.policy_item", "meta.columns"):
             reads[contract.name] = ()
     reads["meta.delivery"] = reads["quality.finding"] = (*raw, *staged)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from minsheng import lake, rejects
 from minsheng.contracts import Contract
+from minsheng.encryption import sealed_parquet
 from minsheng.lake import Receipt
 from minsheng.quoting import literal
 from minsheng.warehouse import Warehouse, qualified
@@ -38,13 +39,13 @@ def finding_select(folder: Path, receipts: Sequence[Receipt]) -> str:
     if not paths:
         return NO_FINDINGS
     sources = ", ".join(f"({literal(r.delivery_id)}, {literal(r.table)})" for r, _ in paths)
-    listed = ", ".join(literal(str(path)) for _, path in paths)
+    found = sealed_parquet([path for _, path in paths], "filename")
     return f"""
         select delivery.source, delivery.delivery_id, found.row_number, found.rule, found.severity
         from (
             select row_number, rule, severity,
                 regexp_extract(filename, '([0-9a-f]{{16}})/[^/]+$', 1) as delivery_id
-            from read_parquet([{listed}], filename = true)
+            from {found}
         ) as found
         join (values {sources}) as delivery (delivery_id, source) using (delivery_id)
     """

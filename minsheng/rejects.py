@@ -5,17 +5,17 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TypedDict
 
-import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
+import duckdb
+import polars as pl
 import xlsxwriter
 
 from minsheng import corrections, parsing
 from minsheng.contracts import Column, Contract, Rule
+from minsheng.encryption import sealed_parquet, write_sealed
 from minsheng.headers import headers_of
 from minsheng.lake import Receipt
 from minsheng.readers import MalformedRow, where
-from minsheng.settings import RESTRICTED_FOLDER_MODE
+from minsheng.settings import RESTRICTED_FILE_MODE, RESTRICTED_FOLDER_MODE
 
 MALFORMED_RULE = "row_has_as_many_cells_as_the_header"
 REPEATED_KEY_RULE = "key_is_unique"
@@ -52,16 +52,10 @@ INSTRUCTION = (
 Texts = Mapping[int, Mapping[str, str]]
 """Delivered texts by header, by the row's number; a line that was no row of the table has none."""
 
-REFUSED_SCHEMA = pa.schema(
-    {
-        "row_number": pa.int64(),
-        "column": pa.string(),
-        "value": pa.string(),
-        "rule": pa.string(),
-        "reason": pa.string(),
-        "mend": pa.string(),
-    }
-)
+REFUSED_SCHEMA = {
+    "row_number": pl.Int64(),
+    **dict.fromkeys(("column", "value", "rule", "reason", "mend"), pl.String()),
+}
 
 
 class RefusedCell(TypedDict):
@@ -75,28 +69,30 @@ class RefusedCell(TypedDict):
     mend: str
 
 
-def keep_malformed(folder: Path, rows: Sequence[MalformedRow]) -> None:
+def keep_malformed(
+    connection: duckdb.DuckDBPyConnection, folder: Path, rows: Sequence[MalformedRow]
+) -> None:
     """Keep the lines that are no rows beside the rows."""
     if rows:
-        table = pa.table(
-            {
-                "row_number": [row.row_number for row in rows],
-                "cells": [row.cells for row in rows],
-                "text": [row.text for row in rows],
-            }
-        )
-        pq.write_table(table, folder / MALFORMED_FILE)
+        write_sealed(connection, pl.DataFrame(rows), folder / MALFORMED_FILE)
 
 
-def malformed_rows(folder: Path) -> list[MalformedRow]:
+def malformed_rows(connection: duckdb.DuckDBPyConnection, folder: Path) -> list[MalformedRow]:
     """The lines that are no rows."""
     path = folder / MALFORMED_FILE
-    rows = pq.read_table(path).to_pylist() if path.is_file() else []
-    return [MalformedRow(**row) for row in rows]
+    if not path.is_file():
+        return []
+    found = connection.execute(f"select row_number, cells, text from {sealed_parquet(path)}")
+    return [MalformedRow(*row) for row in found.fetchall()]
 
 
 def write(
-    rejects: Path, delivery: Path, source: Contract, codes: parsing.Codes, receipt: Receipt
+    connection: duckdb.DuckDBPyConnection,
+    rejects: Path,
+    delivery: Path,
+    source: Contract,
+    codes: parsing.Codes,
+    receipt: Receipt,
 ) -> None:
     """Write the workbook of refused rows and, of a file refused whole, the letter about it.
 
@@ -110,7 +106,8 @@ def write(
         path.unlink(missing_ok=True)
     if receipt.status == "taken" and not receipt.rows_refused:
         return
-    folder.mkdir(parents=True, exist_ok=True, mode=RESTRICTED_FOLDER_MODE)
+    for each in (rejects, folder):
+        each.mkdir(parents=True, exist_ok=True, mode=RESTRICTED_FOLDER_MODE)
     if receipt.status == "refused":
         letter.write_text(
             f"{receipt.message}\n\n文件 {receipt.file_name} 整件退回，未采用其中任何一行。"
@@ -118,21 +115,28 @@ def write(
             encoding="utf-8",
         )
     if receipt.rows_refused:
-        refused = _refused_by(delivery, receipt)
-        malformed = {line.row_number for line in malformed_rows(delivery)}
-        texts = corrections.texts_of(delivery / ROWS_FILE, {*refused, *malformed})
-        cells = _refused_cells(delivery, source, codes, receipt, refused, texts)
-        pq.write_table(pa.Table.from_pylist(cells, schema=REFUSED_SCHEMA), delivery / REFUSED_FILE)
+        refused = _refused_by(connection, delivery, receipt)
+        malformed = malformed_rows(connection, delivery)
+        numbers = {*refused, *(line.row_number for line in malformed)}
+        texts = corrections.texts_of(connection, delivery / ROWS_FILE, numbers)
+        cells = _refused_cells(source, codes, receipt, refused, malformed, texts)
+        listed = pl.DataFrame(cells, schema=REFUSED_SCHEMA)
+        write_sealed(connection, listed, delivery / REFUSED_FILE)
         _write_workbook(workbook, source, receipt, cells, texts)
+    for path in (letter, workbook):
+        if path.exists():
+            path.chmod(RESTRICTED_FILE_MODE)
 
 
-def refused_rows(delivery: Path) -> dict[int, dict[str, str]]:
+def refused_rows(
+    connection: duckdb.DuckDBPyConnection, delivery: Path
+) -> dict[int, dict[str, str]]:
     """The refused rows of a delivery: their texts by header, by their number in the file."""
     path = delivery / REFUSED_FILE
     if not path.is_file():
         return {}
-    numbers = pq.read_table(path, columns=["row_number"])["row_number"].to_pylist()
-    return corrections.texts_of(delivery / ROWS_FILE, numbers)
+    found = connection.execute(f"select row_number from {sealed_parquet(path)}").fetchall()
+    return corrections.texts_of(connection, delivery / ROWS_FILE, [number for (number,) in found])
 
 
 def _write_workbook(
@@ -194,20 +198,25 @@ def _write_mending_sheet(
             sheet.write_string(place, column, text, marked if is_faulty else plain)
 
 
-def _refused_by(delivery: Path, receipt: Receipt) -> dict[int, str]:
+def _refused_by(
+    connection: duckdb.DuckDBPyConnection, delivery: Path, receipt: Receipt
+) -> dict[int, str]:
     """The rules that refuse each row, joined by commas, by its number in the file."""
     typed = delivery / "typed" / f"{receipt.contract_hash}.parquet"
-    judged = pq.read_table(typed, columns=["row_number", "refused_by"])
-    refused = judged.filter(pc.is_valid(judged["refused_by"]))
-    return dict(zip(*(refused[name].to_pylist() for name in refused.column_names), strict=True))
+    return dict(
+        connection.execute(
+            f"select row_number, refused_by from {sealed_parquet(typed)} "
+            "where refused_by is not null"
+        ).fetchall()
+    )
 
 
 def _refused_cells(
-    delivery: Path,
     source: Contract,
     codes: parsing.Codes,
     receipt: Receipt,
     refused: Mapping[int, str],
+    malformed: Sequence[MalformedRow],
     texts: Texts,
 ) -> list[RefusedCell]:
     """One entry per refused row and rule it breaks, in order.
@@ -235,7 +244,7 @@ def _refused_cells(
                     "mend": _how_to_mend(rule, columns, codes) if rule else MENDS[name],
                 }
             )
-    for line in malformed_rows(delivery):
+    for line in malformed:
         cells.append(
             {
                 "row_number": line.row_number,

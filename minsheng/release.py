@@ -11,15 +11,15 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 
+from minsheng import pseudonyms
 from minsheng.build import record_digest
 from minsheng.contracts import RESTRICTED_LAYERS, Contract
 from minsheng.project import Project
 from minsheng.quoting import literal, quoted
-from minsheng.settings import PUBLISHED_FILE_MODE, Settings
+from minsheng.settings import BUILD_NOTE, PUBLISHED_FILE_MODE, Settings
 from minsheng.warehouse import WAREHOUSE_FILE, Warehouse, qualified
 
 CURRENT = "current"
-BUILD_NOTE = "build.json"
 WITHDRAWN = "withdrawn.json"
 PUBLISHED_LAYERS = ("indicators", "risk", "quality", "meta")
 """Layers whose tables are exported as Parquet too."""
@@ -38,6 +38,8 @@ class Version:
     as_of_month: str
     built_at: str
     folder: Path
+    pseudonym_key: str = ""
+    """The name of the key that it was published under; earlier releases noted none."""
 
 
 def audit(warehouse: Warehouse, project: Project, run_id: str) -> None:
@@ -116,9 +118,10 @@ def publish(settings: Settings, work: Path) -> Version:
 
     with duckdb.connect(str(work / WAREHOUSE_FILE), read_only=True) as connection:
         row = connection.execute(
-            "select version, build_id, as_of_month::varchar, built_at::varchar from meta.build"
+            "select version, build_id, as_of_month::varchar, built_at::varchar, pseudonym_key "
+            "from meta.build"
         ).fetchall()[0]
-    name, build_id, as_of_month, built_at = (str(value) for value in row)
+    name, build_id, as_of_month, built_at, key = (str(value) for value in row)
     published = current(settings)
     if published is not None and published.build_id == build_id:
         # the same inputs once more: what readers have is what they would get
@@ -134,13 +137,19 @@ def publish(settings: Settings, work: Path) -> Version:
     os.link(home / WAREHOUSE_FILE, incoming / WAREHOUSE_FILE)
     (incoming / WAREHOUSE_FILE).chmod(PUBLISHED_FILE_MODE)
     (home / "parquet").rename(incoming / "parquet")
-    note = {"version": name, "build_id": build_id, "as_of_month": as_of_month, "built_at": built_at}
+    note = {
+        "version": name,
+        "build_id": build_id,
+        "as_of_month": as_of_month,
+        "built_at": built_at,
+        pseudonyms.NOTED_AS: key,
+    }
     (incoming / BUILD_NOTE).write_text(json.dumps(note, indent=1) + "\n", encoding="utf-8")
     folder = settings.published / name
     incoming.rename(folder)
     _point_current(settings, name)
     _prune(settings)
-    return Version(name, build_id, as_of_month, built_at, folder)
+    return Version(name, build_id, as_of_month, built_at, folder, key)
 
 
 def versions(settings: Settings) -> tuple[Version, ...]:

@@ -3,6 +3,7 @@
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 from zoneinfo import ZoneInfo
 
 import yaml
@@ -11,6 +12,8 @@ PROJECT_ROOT = Path(__file__).resolve().parent.parent
 RESTRICTED_FILE_MODE = 0o600
 RESTRICTED_FOLDER_MODE = 0o700
 PUBLISHED_FILE_MODE = 0o640
+BUILD_NOTE = "build.json"
+ALGORITHMS = ("sha256", "sm3")
 
 
 class SettingsError(ValueError):
@@ -32,6 +35,10 @@ class Settings:
     datasets: tuple[str, ...] | None
     """Enabled datasets as `department__dataset`; None enables all that have a contract."""
     keep_versions: int
+    originals_kept_days: int = 90
+    """After so many days in the lake the bytes as received go, and their hash stays."""
+    pseudonym_algorithm: Literal["sha256", "sm3"] = "sha256"
+    pseudonym_key_version: int = 1
 
     @property
     def inbox(self) -> Path:
@@ -56,6 +63,11 @@ class Settings:
     @property
     def published(self) -> Path:
         return self.home / "published"
+
+    @property
+    def current_note(self) -> Path:
+        """What the current version says of itself."""
+        return self.published / "current" / BUILD_NOTE
 
     @property
     def vault(self) -> Path:
@@ -86,6 +98,10 @@ def load_settings(home: Path | None = None, deployment: str | None = None) -> Se
             f"{known} or to a folder that holds one"
         )
     values = yaml.load(path.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)
+    pseudonyms = values.get("pseudonyms") or {}
+    algorithm = pseudonyms.get("algorithm", "sha256")
+    if algorithm not in ALGORITHMS:
+        raise SettingsError(f"{path}: pseudonyms by {algorithm!r}, not one of {ALGORITHMS}")
     chosen_home = home or Path(os.environ.get("MINSHENG_HOME") or PROJECT_ROOT / "data")
     try:
         return Settings(
@@ -99,6 +115,9 @@ def load_settings(home: Path | None = None, deployment: str | None = None) -> Se
             time_zone=ZoneInfo(values["time_zone"]),
             datasets=tuple(values["datasets"]) if values.get("datasets") else None,
             keep_versions=int(values["keep_versions"]),
+            originals_kept_days=int(values.get("originals_kept_days", 90)),
+            pseudonym_algorithm=algorithm,
+            pseudonym_key_version=int(pseudonyms.get("key_version", 1)),
         )
     except KeyError as missing:
         raise SettingsError(f"{path}: setting {missing} is missing") from None

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from minsheng import ingest, judging, lake
 from minsheng.contracts import Contract
+from minsheng.encryption import sealed_parquet
 from minsheng.headers import column_sources
 from minsheng.lake import Receipt
 from minsheng.project import Project, in_force
@@ -131,7 +132,7 @@ def _received_select(source: Contract, typed: Sequence[Path]) -> str:
         listed = ", ".join(columns)
         return (
             f"select {listed}, delivered_on, unreadable, refused_by, warned_by "
-            f"from read_parquet({_paths(typed)})"
+            f"from {sealed_parquet(typed)}"
         )
     empty = ", ".join(f"null::{c.duckdb_type} as {c.name}" for c in source.columns)
     return (
@@ -170,12 +171,8 @@ def _raw_select(
         select texts.*, delivery.sender, delivery.period, delivery.period_month
         from (
             select {", ".join(listed)}
-            from read_parquet({_paths(rows)}, union_by_name = true, filename = true)
+            from {sealed_parquet(rows, "union_by_name", "filename")}
         ) as texts
         join (values {deliveries}) as delivery (delivery_id, sender, period, period_month)
             using (delivery_id)
     """
-
-
-def _paths(paths: Sequence[Path]) -> str:
-    return f"[{', '.join(literal(str(path)) for path in paths)}]"

@@ -1,12 +1,12 @@
-"""A build's two files, the restricted and the pseudonymous one, and how tables are written.
+"""A build's three files, and how tables are written.
 
-`restricted.duckdb` holds `raw`, `staged` and `vault`, owner-only; `minsheng.duckdb` holds all from
+`vault.duckdb` holds `vault`, who is who, and is open in one step alone; `restricted.duckdb` holds
+`raw`, `staged` and `bridge`. Both are encrypted and owner-only. `minsheng.duckdb` holds all from
 `reference` and `linked` on and names nobody. SQL writes `layer.table`, the search path finds it.
 """
 
 import os
-import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +14,9 @@ from pathlib import Path
 import duckdb
 import polars as pl
 
+from minsheng import encryption, openings
 from minsheng.contracts import LAYERS, RESTRICTED_LAYERS, Contract
+from minsheng.openings import Opening
 from minsheng.quoting import literal, quoted
 from minsheng.settings import (
     PUBLISHED_FILE_MODE,
@@ -25,6 +27,9 @@ from minsheng.settings import (
 
 WAREHOUSE_FILE = "minsheng.duckdb"
 RESTRICTED_FILE = "restricted.duckdb"
+VAULT_FILE = "vault.duckdb"
+VAULT_CATALOG = "who_is_who"
+VAULT_LAYER = "vault"
 RECEIVED_SCHEMA = "received"
 """Typed rows as received, refused ones too: what the checks of a source look at."""
 
@@ -37,6 +42,7 @@ class WarehouseError(RuntimeError):
 class Warehouse:
     """An open build: its folder and the one connection that writes it."""
 
+    settings: Settings
     folder: Path
     connection: duckdb.DuckDBPyConnection
 
@@ -47,20 +53,6 @@ class Warehouse:
 LEAST_MEMORY_BYTES = 400 << 20
 DELIVERED_SHARE = 0.7
 MACHINE_SHARE = 0.8
-
-
-def without_values(message: str, names: Collection[str] = ()) -> str:
-    """The first line of an engine's message without the values of rows that it may repeat.
-
-    What is quoted goes, unless it is one of `names`, and so do numbers of six and more digits. A
-    value may hold quotation marks of its own: all up to the last one goes.
-    """
-    kept = "|".join(map(re.escape, names)) or "(?!)"
-    repeated = rf"""(?P<mark>["'])(?:{kept})(?P=mark)|["'“].*["'”]|\d{{6,}}"""
-    told = re.sub(
-        repeated, lambda found: found[0] if found["mark"] else "…", message, flags=re.DOTALL
-    )
-    return told.partition("\n")[0]
 
 
 @contextmanager
@@ -76,7 +68,9 @@ def open_warehouse(
     settings.builds.chmod(RESTRICTED_FOLDER_MODE)
     spill = settings.home / "tmp"
     spill.mkdir(parents=True, exist_ok=True, mode=RESTRICTED_FOLDER_MODE)
+    keys = encryption.load_keys(settings)
     with duckdb.connect(str(folder / WAREHOUSE_FILE)) as connection:
+        encryption.unlock(connection, keys)
         connection.execute(f"set temp_directory = {literal(str(spill))}")
         machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
         memory = min(
@@ -86,19 +80,47 @@ def open_warehouse(
         connection.execute(f"set memory_limit = '{memory}B'")
         connection.execute("set preserve_insertion_order = false")
         connection.execute("set enable_progress_bar = false")
-        restricted = folder / RESTRICTED_FILE
-        connection.execute(f"attach {literal(str(restricted))} as restricted")
-        restricted.chmod(RESTRICTED_FILE_MODE)
+        _attach(connection, folder / RESTRICTED_FILE, "restricted", keys.of("restricted"))
         (folder / WAREHOUSE_FILE).chmod(PUBLISHED_FILE_MODE)
-        path = []
-        for schema in (*LAYERS, RECEIVED_SCHEMA):
-            catalog = _catalog(schema)
-            connection.execute(f"create schema if not exists {catalog}.{schema}")
-            path.append(f"{catalog}.{schema}")
-        connection.execute(f"set search_path = {literal(','.join(path))}")
-        yield Warehouse(folder, connection)
+        schemas = [schema for schema in (*LAYERS, RECEIVED_SCHEMA) if schema != VAULT_LAYER]
+        for schema in schemas:
+            connection.execute(f"create schema if not exists {_catalog(schema)}.{schema}")
+        _search(connection, schemas)
+        yield Warehouse(settings, folder, connection)
         connection.execute("checkpoint minsheng")
         connection.execute("checkpoint restricted")
+
+
+@contextmanager
+def open_vault(warehouse: Warehouse, opening: Opening) -> Iterator[None]:
+    """Open the build's vault, made if it is not there yet, and note that; closing checkpoints it.
+
+    While it is open the tables of the layer `vault` can be read and written, and at no other time.
+    """
+    settings, connection = warehouse.settings, warehouse.connection
+    file = warehouse.folder / VAULT_FILE
+    openings.note(settings, file, opening)
+    keys = encryption.load_keys(settings)
+    _attach(connection, file, VAULT_CATALOG, keys.of("vault"))
+    try:
+        connection.execute(f"create schema if not exists {VAULT_CATALOG}.{VAULT_LAYER}")
+        _search(connection, (*LAYERS, RECEIVED_SCHEMA))
+        yield
+        connection.execute(f"checkpoint {VAULT_CATALOG}")
+    finally:
+        _search(connection, [each for each in (*LAYERS, RECEIVED_SCHEMA) if each != VAULT_LAYER])
+        connection.execute(f"detach {VAULT_CATALOG}")
+
+
+def _attach(connection: duckdb.DuckDBPyConnection, file: Path, name: str, key: bytes) -> None:
+    """Attach an encrypted file, made if it is not there yet."""
+    connection.execute(f"attach {literal(str(file))} as {name} (encryption_key ?)", [key.hex()])
+    file.chmod(RESTRICTED_FILE_MODE)
+
+
+def _search(connection: duckdb.DuckDBPyConnection, schemas: Sequence[str]) -> None:
+    path = ",".join(f"{_catalog(schema)}.{schema}" for schema in schemas)
+    connection.execute(f"set search_path = {literal(path)}")
 
 
 @contextmanager
@@ -206,6 +228,8 @@ def qualified(contract: Contract) -> str:
 
 
 def _catalog(schema: str) -> str:
+    if schema == VAULT_LAYER:
+        return VAULT_CATALOG
     is_restricted = schema in RESTRICTED_LAYERS or schema == RECEIVED_SCHEMA
     return "restricted" if is_restricted else "minsheng"
 

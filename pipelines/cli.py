@@ -2,6 +2,7 @@
 
 import json
 import sys
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import date
@@ -11,7 +12,7 @@ from typing import Annotated, Literal, NoReturn
 import typer
 from rich.console import Console
 
-from minsheng.settings import Settings, SettingsError, load_settings
+from minsheng.settings import Settings, load_settings
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -49,7 +50,7 @@ def demo(
                 progress=progress,
             )
         typer.echo(f"invented {summary.rows:,} rows in {summary.files} files")
-        _refresh(settings, None, None)
+        _refresh(settings)
         typer.echo(
             f"""
 tables    {settings.published / "current" / "minsheng.duckdb"}
@@ -70,10 +71,15 @@ def refresh(
     as_of: Annotated[
         str, typer.Option(help="The month that the figures describe, such as 2022-12.")
     ] = "",
+    rotate_keys: Annotated[
+        bool,
+        typer.Option(help="Publish under the pseudonym key of the settings, though it is another."),
+    ] = False,
 ) -> None:
     """Take what has arrived, build, audit and publish. 0: published or nothing new. 1: neither."""
     with _clear_errors():
-        _refresh(load_settings(), _day(known_on), _day(f"{as_of}-01") if as_of else None)
+        month = _day(f"{as_of}-01") if as_of else None
+        _refresh(load_settings(), _day(known_on), month, rotate_keys)
 
 
 @app.command()
@@ -163,18 +169,25 @@ def rollback(version: Annotated[str | None, typer.Argument()] = None) -> None:
             typer.echo(f"current is {make_current(settings, version).version}")
 
 
-def _refresh(settings: Settings, known_on: date | None, as_of: date | None) -> None:
+def _refresh(
+    settings: Settings,
+    known_on: date | None = None,
+    as_of: date | None = None,
+    rotate_keys: bool = False,
+) -> None:
+    from minsheng.faults import without_numbers
     from minsheng.inbox import readable_path
     from pipelines.refresh import refresh as run
 
     with _progress("refreshing") as progress:
-        outcome = run(settings, known_on, as_of, progress)
+        outcome = run(settings, known_on, as_of, progress, rotate_keys)
     for line in outcome.taken:
         typer.echo(line)
     for line in outcome.unfetched:
         typer.echo(line, err=True)
     for path in outcome.misplaced:
-        typer.echo(f"not taken: {readable_path(path)} lies in no dataset's folder", err=True)
+        place = without_numbers(readable_path(path))
+        typer.echo(f"not taken: {place} lies in no dataset's folder", err=True)
     if outcome.state == "failed":
         kept = outcome.version.version if outcome.version else "none"
         _fail(f"{outcome.message}; current version: {kept}")
@@ -203,8 +216,12 @@ def _progress(verb: str) -> Iterator[Callable[[str], None]]:
 def _clear_errors() -> Iterator[None]:
     try:
         yield
-    except (SettingsError, *KNOWN_FAULTS) as fault:
-        _fail(str(fault))
+    except Exception as fault:
+        from minsheng.faults import told
+
+        if not isinstance(fault, KNOWN_FAULTS):  # where it failed, and not with which values
+            typer.echo("".join(traceback.format_tb(fault.__traceback__)), err=True)
+        _fail(told(fault))
 
 
 def _fail(message: str) -> NoReturn:

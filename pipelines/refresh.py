@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 from uuid import uuid4
 
-from minsheng import databases, lake
+from minsheng import databases, encryption, lake, originals
+from minsheng.faults import told, without_numbers
 from minsheng.inbox import misplaced_files, waiting_files
 from minsheng.project import Project, gather_inputs
 from minsheng.release import Version, current, withdrawn
@@ -42,31 +43,36 @@ def refresh(
     known_on: date | None = None,
     as_of: date | None = None,
     progress: Callable[[str], None] = lambda line: None,
+    rotate_keys: bool = False,
 ) -> Outcome:
     """Fetch from the databases, take the inbox, build, audit, publish; or find nothing new.
 
-    The current version changes only if everything went well.
+    The current version changes only if everything went well. Raises SettingsError if the home's
+    keys are gone or others, unless `rotate_keys` asks for other pseudonyms.
     """
-    project = Project(settings, known_on, as_of)
-    unfetched = databases.fetch(project, datetime.now(settings.time_zone))
+    project = Project(settings, known_on, as_of, rotate_keys)
+    encryption.load_keys(settings)
+    now = datetime.now(settings.time_zone)
+    unfetched = databases.fetch(project, now)
+    originals.remove_old(settings, now)
     misplaced = misplaced_files(settings, project.sources)
     published = current(settings)
-    if not has_news(settings, known_on, as_of):
-        told = "nothing new since the last refresh"
-        return Outcome("nothing_new", told, published, misplaced, unfetched=unfetched)
+    if not has_news(settings, known_on, as_of, rotate_keys):
+        message = "nothing new since the last refresh"
+        return Outcome("nothing_new", message, published, misplaced, unfetched=unfetched)
     known = {receipt.delivery_id for receipt in lake.read_receipts(settings.lake)}
     fault = ""
     try:
-        result, events = _run(settings, known_on, as_of, progress)
+        result, events = _run(settings, known_on, as_of, progress, rotate_keys)
         fault = "" if result.success else _reason(result, events)
     except StoreError as broken:
         fault = str(broken)
-    now = current(settings)
+    made = current(settings)
     taken = _taken(settings, known)
-    if fault and now == published:
+    if fault and made == published:
         return Outcome("failed", fault, published, misplaced, taken, unfetched)
-    told = f"published {now.version if now else '?'}" + (f", but {fault}" if fault else "")
-    return Outcome("published", told, now, misplaced, taken, unfetched)
+    message = f"published {made.version if made else '?'}" + (f", but {fault}" if fault else "")
+    return Outcome("published", message, made, misplaced, taken, unfetched)
 
 
 def _taken(settings: Settings, known: Collection[str]) -> tuple[str, ...]:
@@ -90,12 +96,17 @@ def _taken(settings: Settings, known: Collection[str]) -> tuple[str, ...]:
                 f"of {receipt.delivered_at}"
             )
         lines += [f"odd but taken, {place}/{receipt.file_name}: {d}" for d in receipt.doubts]
-    return tuple(lines)
+    return tuple(map(without_numbers, lines))
 
 
-def has_news(settings: Settings, known_on: date | None = None, as_of: date | None = None) -> bool:
+def has_news(
+    settings: Settings,
+    known_on: date | None = None,
+    as_of: date | None = None,
+    rotate_keys: bool = False,
+) -> bool:
     """Whether a refresh would take a file or make another build than the current version's."""
-    project = Project(settings, known_on, as_of)
+    project = Project(settings, known_on, as_of, rotate_keys)
     waiting = set(waiting_files(settings.inbox)) - set(misplaced_files(settings, project.sources))
     published = current(settings)
     if waiting or not published:
@@ -120,6 +131,7 @@ def _run(
     known_on: date | None,
     as_of: date | None,
     progress: Callable[[str], None],
+    rotate_keys: bool,
 ) -> tuple["ExecuteInProcessResult", list["DagsterEvent"]]:
     from dagster import DagsterEvent, DagsterEventType, EventLogEntry
     from sqlalchemy.exc import SQLAlchemyError
@@ -147,6 +159,7 @@ def _run(
                 "deployment": str(settings.deployment),
                 "known_on": known_on.isoformat() if known_on else "",
                 "as_of": as_of.isoformat() if as_of else "",
+                "rotate_keys": rotate_keys,
             }
             result = (
                 definitions_of(settings.deployment)
@@ -162,8 +175,8 @@ def _run(
                 )
             )
     except (SQLAlchemyError, OSError) as fault:
-        told = getattr(fault, "orig", None) or fault
-        raise StoreError(f"the run cannot be noted in {settings.home}: {told}") from fault
+        cause = getattr(fault, "orig", None) or fault
+        raise StoreError(f"the run cannot be noted in {settings.home}: {told(cause)}") from fault
     return result, events
 
 
@@ -178,6 +191,6 @@ def _reason(result: "ExecuteInProcessResult", events: list["DagsterEvent"]) -> s
         if error is not None:
             while error.cause is not None:
                 error = error.cause
-            told = str(error.message).strip().rpartition(f"{error.cls_name}: ")[2]
-            return f"{event.step_key}: {told}" if event.step_key else told
+            message = str(error.message).strip().rpartition(f"{error.cls_name}: ")[2]
+            return f"{event.step_key}: {message}" if event.step_key else message
     return "the run failed; look at it with `dagster dev`"

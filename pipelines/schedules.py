@@ -5,6 +5,7 @@ from datetime import datetime
 import dagster as dg
 
 from minsheng.databases import fetch
+from minsheng.originals import remove_old
 from minsheng.project import Project
 from minsheng.settings import load_settings
 from pipelines.jobs import refresh
@@ -22,7 +23,9 @@ from pipelines.refresh import has_news
 def nightly_refresh(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
     """Skips the night if nothing has arrived and nothing else has changed."""
     settings = load_settings()
-    unfetched = fetch(Project(settings), datetime.now(settings.time_zone))
+    now = datetime.now(settings.time_zone)
+    unfetched = fetch(Project(settings), now)
+    remove_old(settings, now)
     for line in unfetched:
         context.log.warning(line)
     if has_news(settings):

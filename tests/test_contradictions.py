@@ -99,10 +99,10 @@ class Bench:
     def policy(self, table: str) -> list[Row]:
         return reference_rows(self.project.settings, table)
 
-    def _rows_of(self, contradiction: Contradiction, case: Case) -> set[tuple[str, str]]:
-        """Write the rows of the case; return the persons that each dataset names."""
-        persons: set[tuple[str, str]] = set()
-        households: set[str] = set()
+    def _rows_of(self, contradiction: Contradiction, case: Case) -> list[Row]:
+        """Write the rows of the case; return whom each row names."""
+        persons: list[Row] = []
+        households: list[Row] = []
         read = set(contradictions.tables_read([contradiction]))
         for source, given in case.rows.items():
             assert f"staged.{source}" in read, f"{contradiction.name} reads no {source}"
@@ -117,37 +117,32 @@ class Bench:
                     "period_month": "2022-12-01",
                     **row,
                 }
+                place = {"source": source, "delivery_id": source, "row_number": number}
                 if "person" in row:
-                    filled["record_identity"] = f"|{filled.pop('person')}"
-                    filled["person_name"] = row["person"]
-                    persons.add((source, str(row["person"])))
+                    filled["person_name"] = filled.pop("person")
+                    persons.append({**place, "person_id": row["person"]})
                 if "household" in row:
                     filled["household_identity"] = filled.pop("household")
-                    households.add(str(row["household"]))
+                    households.append({**place, "household_id": row["household"]})
                 rows.append(filled)
             self.write(f"staged.{source}", rows)
-        self.write(
-            "vault.household",
-            [{"household_identity": each, "household_id": each} for each in sorted(households)],
-        )
+        self.write("bridge.household", households)
         return persons
 
-    def _links(self, case: Case, persons: set[tuple[str, str]]) -> None:
+    def _links(self, case: Case, persons: Sequence[Row]) -> None:
         born, members = case.known.get("born", {}), case.known.get("members", {})
         unlinked = case.known.get("unlinked", [])
 
         self.write(
-            "vault.identity",
+            "bridge.person",
             [
                 {
-                    "source": source,
-                    "record_identity": f"|{person}",
+                    **row,
                     "id_status_code": "valid",
-                    "is_confirmed": person not in unlinked,
-                    "person_id": person,
-                    "birth_month": born.get(person),
+                    "is_confirmed": row["person_id"] not in unlinked,
+                    "birth_month": born.get(str(row["person_id"])),
                 }
-                for source, person in sorted(persons)
+                for row in persons
             ],
         )
         self.write(
@@ -375,7 +370,7 @@ def test_a_value_that_cannot_be_converted_is_not_told(tmp_path: Path) -> None:
     project = Project(settings)
     numbered = replace(DEATH, where="cast(person_name as integer) > 0")
     project.__dict__["catalogue"] = (replace(LATE, left=numbered, right=Side(DEATH.source)),)
-    known: Row = {"record_identity": "|张三", "person_name": "张三", "person_id": "张三"}
+    known: Row = {"person_name": "张三", "person_id": "张三", "delivery_id": "d", "row_number": "2"}
     known |= {"source": DEATH.source, "id_status_code": "valid"}
     with open_warehouse(settings, settings.builds / "a") as warehouse:
         for name in contradictions.tables_read(project.catalogue):

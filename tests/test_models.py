@@ -18,7 +18,15 @@ from minsheng.contracts import Contract, load_contracts
 from minsheng.models import Model, load_models
 from minsheng.policies import reference_rows
 from minsheng.settings import PROJECT_ROOT, Settings, load_settings
-from minsheng.warehouse import Warehouse, open_warehouse, qualified, write_rows, write_table
+from minsheng.warehouse import (
+    Warehouse,
+    open_vault,
+    open_warehouse,
+    qualified,
+    write_rows,
+    write_table,
+)
+from tests.opening import OPENING
 
 Row = Mapping[str, object]
 Tables = Mapping[str, list[Row]]
@@ -134,7 +142,10 @@ CASES = tuple(read_cases())
 def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
     settings = load_settings(tmp_path_factory.mktemp("home"), "demo")
     contracts = load_contracts(settings)
-    with open_warehouse(settings, settings.builds / "cases") as warehouse:
+    with (
+        open_warehouse(settings, settings.builds / "cases") as warehouse,
+        open_vault(warehouse, OPENING),
+    ):
         yield Bench(settings, warehouse, contracts, load_models(settings.root))
 
 

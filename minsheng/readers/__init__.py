@@ -6,6 +6,8 @@ spreadsheet shows them, title and header rows counted; those of a Parquet file f
 
 from pathlib import Path
 
+import duckdb
+
 from minsheng.readers import archive, page, parquet, text, workbook
 from minsheng.readers.common import (
     ROW_NUMBER,
@@ -32,26 +34,33 @@ __all__ = [
 ]
 
 
-def read_rows(path: Path, score: Score, destination: Path) -> Reading:
-    """Write the rows of `path` as text to the Parquet file `destination`.
+def read_rows(
+    connection: duckdb.DuckDBPyConnection, path: Path, score: Score, destination: Path
+) -> Reading:
+    """Write the rows of `path` as text to the encrypted Parquet file `destination`.
 
-    Columns out: `__row_number` and the delivered headers. Raises UnreadableFile.
+    Columns out: `__row_number` and the delivered headers. `connection` is one that has the lake's
+    key. Raises UnreadableFile.
     """
     if path.stat().st_size == 0:
         raise UnreadableFile("the file is empty (0 bytes); send it again")
     suffix = path.suffix.lower()
     if suffix == archive.SUFFIX:
         return archive.read(
-            path, READ_SUFFIXES, destination, lambda table, rows: read_rows(table, score, rows)
+            connection,
+            path,
+            READ_SUFFIXES,
+            destination,
+            lambda table, rows: read_rows(connection, table, score, rows),
         )
     if suffix in page.SUFFIXES or (suffix in workbook.SUFFIXES and page.is_page(path)):
-        return page.read(path, score, destination)
+        return page.read(connection, path, score, destination)
     if suffix in workbook.SUFFIXES:
-        return workbook.read(path, score, destination)
+        return workbook.read(connection, path, score, destination)
     if suffix in text.SUFFIXES:
-        return text.read(path, score, destination)
+        return text.read(connection, path, score, destination)
     if suffix in parquet.SUFFIXES:
-        return parquet.read(path, destination)
+        return parquet.read(connection, path, destination)
     raise UnreadableFile(
         f"files ending in {suffix or 'nothing'} are not read; "
         f"send one of {', '.join((*READ_SUFFIXES, archive.SUFFIX))}"

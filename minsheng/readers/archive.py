@@ -9,11 +9,11 @@ from itertools import chain
 from pathlib import Path
 from zipfile import BadZipFile, ZipFile, ZipInfo
 
-import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
+import duckdb
 
+from minsheng.encryption import SEALED, sealed_parquet
 from minsheng.headers import header_key
+from minsheng.quoting import literal, quoted
 from minsheng.readers.common import ROW_NUMBER, SHEET_STEP, Reading, UnreadableFile
 
 SUFFIX = ".zip"
@@ -37,7 +37,13 @@ ReadTable = Callable[[Path, Path], Reading]
 """Reads the table in the first file and writes its rows to the second."""
 
 
-def read(path: Path, suffixes: Sequence[str], destination: Path, read_table: ReadTable) -> Reading:
+def read(
+    connection: duckdb.DuckDBPyConnection,
+    path: Path,
+    suffixes: Sequence[str],
+    destination: Path,
+    read_table: ReadTable,
+) -> Reading:
     """The tables of an archive, which must have the same columns.
 
     Rows of a later table are numbered as those of a later sheet. Files of other kinds than
@@ -59,7 +65,7 @@ def read(path: Path, suffixes: Sequence[str], destination: Path, read_table: Rea
                     raise UnreadableFile(f"{_name(member)} in the archive: {fault}") from None
                 finally:
                     unpacked.unlink(missing_ok=True)
-        reading = _joined(parts, destination)
+        reading = _joined(connection, parts, destination)
     finally:
         for part in destination.parent.glob("part-*.parquet"):
             part.unlink()
@@ -135,35 +141,37 @@ def _blocks(archive: ZipFile, member: ZipInfo) -> Iterator[bytes]:
         raise _damaged(fault) from None
 
 
-def _joined(parts: Sequence[tuple[Path, Reading]], destination: Path) -> Reading:
+def _joined(
+    connection: duckdb.DuckDBPyConnection,
+    parts: Sequence[tuple[Path, Reading]],
+    destination: Path,
+) -> Reading:
     """One table of the parts, whose columns are told by their names."""
     if len(parts) == 1:
         parts[0][0].rename(destination)
         return parts[0][1]
     headers = parts[0][1].headers
-    keys = [header_key(header) for header in headers]
-    schema = pa.schema({ROW_NUMBER: pa.int64(), **dict.fromkeys(headers, pa.string())})
     readings: list[Reading] = []
+    selects: list[str] = []
     first_number = 0
-    with pq.ParquetWriter(destination, schema) as writer:
-        for path, reading in parts:
-            own = {header_key(header): header for header in reading.headers}
-            if set(own) != set(keys):
-                raise UnreadableFile(
-                    "the tables in the archive have different columns: "
-                    f"{'、'.join(headers)} and {'、'.join(reading.headers)}; send them apart"
-                )
-            last_number = first_number
-            with pq.ParquetFile(path) as part:
-                for batch in part.iter_batches():
-                    numbers = pc.add(batch.column(ROW_NUMBER), first_number)
-                    columns = [batch.column(own[key]) for key in keys]
-                    writer.write_batch(
-                        pa.RecordBatch.from_arrays([numbers, *columns], schema=schema)
-                    )
-                    last_number = numbers[-1].as_py()
-            readings.append(_renumbered(reading, first_number))
-            first_number = (last_number // SHEET_STEP + 1) * SHEET_STEP
+    for path, reading in parts:
+        own = {header_key(header): header for header in reading.headers}
+        if set(own) != set(map(header_key, headers)):
+            raise UnreadableFile(
+                "the tables in the archive have different columns: "
+                f"{'、'.join(headers)} and {'、'.join(reading.headers)}; send them apart"
+            )
+        columns = [f"{quoted(own[header_key(name)])} as {quoted(name)}" for name in headers]
+        numbered = f"{ROW_NUMBER} + {first_number} as {ROW_NUMBER}"
+        selects.append(f"select {', '.join([numbered, *columns])} from {sealed_parquet(path)}")
+        readings.append(_renumbered(reading, first_number))
+        [(last_number,)] = connection.execute(
+            f"select max({ROW_NUMBER}) from {sealed_parquet(path)}"
+        ).fetchall()
+        first_number += ((last_number or 0) // SHEET_STEP + 1) * SHEET_STEP
+    connection.execute(
+        f"copy ({' union all '.join(selects)}) to {literal(str(destination))} ({SEALED})"
+    )
     return Reading(
         form="; ".join(reading.form for reading in readings),
         header_row=readings[0].header_row,

@@ -4,6 +4,8 @@ import codecs
 from html.parser import HTMLParser
 from pathlib import Path
 
+import duckdb
+
 from minsheng.readers.common import HEADER_SEARCH_ROWS, Reading, Score, UnreadableFile
 from minsheng.readers.sheets import Sheet, sheet_below_header, write_sheets
 from minsheng.readers.text import decoded, encoding_of
@@ -17,7 +19,9 @@ def is_page(path: Path) -> bool:
         return stream.read(1024).lstrip(codecs.BOM_UTF8 + b" \t\r\n").startswith(b"<")
 
 
-def read(path: Path, score: Score, destination: Path) -> Reading:
+def read(
+    connection: duckdb.DuckDBPyConnection, path: Path, score: Score, destination: Path
+) -> Reading:
     """The tables of a page, as the sheets of a workbook."""
     tables = _Tables()
     for text in decoded(path, encoding_of(path)):
@@ -36,7 +40,7 @@ def read(path: Path, score: Score, destination: Path) -> Reading:
             if tables.is_frame
             else "the page holds no table; send the workbook itself"
         )
-    return write_sheets(sheets, (), "htm", destination)
+    return write_sheets(connection, sheets, (), "htm", destination)
 
 
 class _Tables(HTMLParser):

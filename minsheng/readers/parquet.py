@@ -1,13 +1,16 @@
 """Parquet files: rows that have names and types, shown as text."""
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import duckdb
+import pyarrow as pa
 
+from minsheng.faults import without_values
 from minsheng.identity import EXACT_DIGITS
 from minsheng.quoting import literal, quoted
-from minsheng.readers.common import Reading, RowWriter, UnreadableFile, distinct
+from minsheng.readers.common import Block, Reading, RowWriter, UnreadableFile, distinct
 
 SUFFIXES = (".parquet",)
 SHOWN_AS_THEY_ARE = re.compile(
@@ -41,29 +44,36 @@ def text_of(column: str, kind: str) -> str:
     )
 
 
-def read(path: Path, destination: Path) -> Reading:
+def read(connection: duckdb.DuckDBPyConnection, path: Path, destination: Path) -> Reading:
     """The rows of a Parquet file, which has names and types: no header is looked for."""
     # of the name itself nothing stands for other files
     named = re.sub(r"([*?\[])", r"[\1]", str(path))
     rows = f"read_parquet({literal(named)})"
-    with duckdb.connect(config={"threads": 1}) as connection:
+    with duckdb.connect(config={"threads": 1}) as source:
         try:
-            columns = connection.execute(f"describe select * from {rows}").fetchall()
+            columns = source.execute(f"describe select * from {rows}").fetchall()
             headers = distinct([name for name, *_ in columns])
             shown = ", ".join(
                 f"coalesce({text_of(name, kind)}, '') as {quoted(header)}"
                 for (name, kind, *_), header in zip(columns, headers, strict=True)
             )
-            writer = RowWriter(destination, headers, 0)
-            try:
-                for batch in connection.sql(f"select {shown} from {rows}").to_arrow_reader():
-                    writer.write(batch, ())
-            finally:
-                writer.close()
+            batches = source.sql(f"select {shown} from {rows}").to_arrow_reader()
         except duckdb.Error as fault:
-            # a department need not know where its file lies here
-            told = str(fault).splitlines()[0].replace(f"{path.parent}/", "")
-            raise UnreadableFile(
-                f"the Parquet file cannot be read ({told}); write and send it again"
-            ) from None
+            raise _unreadable(path, fault) from None
+
+        def blocks() -> Iterator[Block]:
+            try:
+                for batch in batches:
+                    yield batch, ()
+            except (duckdb.Error, pa.ArrowException, OSError) as fault:
+                raise _unreadable(path, fault) from None
+
+        writer = RowWriter(connection, destination, headers, 0)
+        writer.write(blocks())
     return writer.reading("parquet", 0, headers, ((),))
+
+
+def _unreadable(path: Path, fault: Exception) -> UnreadableFile:
+    """A department need not know where its file lies here, nor is any value repeated."""
+    told = without_values(str(fault), {str(path)}).replace(f"{path.parent}/", "")
+    return UnreadableFile(f"the Parquet file cannot be read ({told}); write and send it again")

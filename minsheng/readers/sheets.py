@@ -1,13 +1,22 @@
 """Tables that are read as a whole, as the sheets of a workbook: one below the other."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import duckdb
 import pyarrow as pa
 
 from minsheng.headers import header_key
-from minsheng.readers.common import SHEET_STEP, Reading, RowWriter, Score, distinct, find_header
+from minsheng.readers.common import (
+    SHEET_STEP,
+    Block,
+    Reading,
+    RowWriter,
+    Score,
+    distinct,
+    find_header,
+)
 
 
 @dataclass(frozen=True)
@@ -22,15 +31,20 @@ class Sheet:
 
 
 def write_sheets(
-    sheets: Sequence[Sheet], others: Sequence[str], kind: str, destination: Path
+    connection: duckdb.DuckDBPyConnection,
+    sheets: Sequence[Sheet],
+    others: Sequence[str],
+    kind: str,
+    destination: Path,
 ) -> Reading:
     headers: dict[str, str] = {}
     for sheet in sheets:
         for header in sheet.headers:
             headers.setdefault(header_key(header), header)
     header_row = sheets[0].first_row - 1
-    writer = RowWriter(destination, tuple(headers.values()), header_row)
-    try:
+    writer = RowWriter(connection, destination, tuple(headers.values()), header_row)
+
+    def blocks() -> Iterator[Block]:
         for sheet in sheets:
             writer.next_row = sheet.first_row
             places = {header_key(header): place for place, header in enumerate(sheet.headers)}
@@ -39,10 +53,9 @@ def write_sheets(
                 for key in headers
             ]
             if sheet.rows:
-                batch = pa.RecordBatch.from_arrays(columns, names=list(headers.values()))
-                writer.write(batch, ())
-    finally:
-        writer.close()
+                yield pa.RecordBatch.from_arrays(columns, names=list(headers.values())), ()
+
+    writer.write(blocks())
     form = f"{kind} sheet {'、'.join(sheet.name for sheet in sheets)}"
     if others:
         form += f"; not read: {'、'.join(others)}"

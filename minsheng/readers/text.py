@@ -9,6 +9,7 @@ from dataclasses import replace
 from itertools import chain, islice
 from pathlib import Path
 
+import duckdb
 import pyarrow as pa
 import pyarrow.csv as pa_csv
 
@@ -32,7 +33,9 @@ MOST_LINES_OF_A_ROW = 20
 BLOCK_BYTES = 4 << 20
 
 
-def read(path: Path, score: Score, destination: Path) -> Reading:
+def read(
+    connection: duckdb.DuckDBPyConnection, path: Path, score: Score, destination: Path
+) -> Reading:
     encoding = encoding_of(path)
     blocks = whole_lines(decoded(path, encoding))
     start = ""
@@ -44,12 +47,8 @@ def read(path: Path, score: Score, destination: Path) -> Reading:
         delimiter, header, rest = _head(start, score)
         headers = distinct(header.cells)
         header_row = header.index + 1
-        writer = RowWriter(destination, headers, header_row)
-        try:
-            for batch, malformed in _batches(chain([rest], blocks), headers, delimiter, writer):
-                writer.write(batch, malformed)
-        finally:
-            writer.close()
+        writer = RowWriter(connection, destination, headers, header_row)
+        writer.write(_batches(chain([rest], blocks), headers, delimiter, writer))
     except csv.Error:
         raise UnreadableFile(
             f"a cell is longer than {csv.field_size_limit()} characters, as happens when a "

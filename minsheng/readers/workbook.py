@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING
 from zipfile import ZipFile, is_zipfile
 
+import duckdb
+
 from minsheng.identity import EXACT_DIGITS
 from minsheng.readers.archive import COPY_BYTES, DAMAGES
 from minsheng.readers.common import Reading, Score, UnreadableFile
@@ -25,7 +27,9 @@ DIMENSION_WITHIN_BYTES = 4096
 FILLED_CELL = re.compile(rb'<(?:\w+:)?c\s(?:[^<>]*\s)?r="([A-Z]+)(\d+)"[^<>]*(?<!/)>')
 
 
-def read(path: Path, score: Score, destination: Path) -> Reading:
+def read(
+    connection: duckdb.DuckDBPyConnection, path: Path, score: Score, destination: Path
+) -> Reading:
     """The rows of every visible sheet that has a header, one below the other.
 
     A row of a later sheet is numbered SHEET_STEP times the sheet's place and its row: 10000000005
@@ -44,7 +48,7 @@ def read(path: Path, score: Score, destination: Path) -> Reading:
             f"the workbook cannot be opened ({fault}); open it in a spreadsheet program, "
             "save it as .xlsx without a password and send it again"
         ) from None
-    return write_sheets(sheets, others, path.suffix[1:].lower(), destination)
+    return write_sheets(connection, sheets, others, path.suffix[1:].lower(), destination)
 
 
 def _refuse_far_cells(path: Path) -> None:

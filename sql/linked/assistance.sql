@@ -8,6 +8,6 @@ select
     record.start_month,
     record.monthly_yuan
 from staged.civil_affairs__assistance_roll as record
-join vault.identity as identity
+join bridge.person as identity
     on identity.source = 'civil_affairs__assistance_roll'
-    and identity.record_identity = record.record_identity
+    and identity.delivery_id = record.delivery_id and identity.row_number = record.row_number

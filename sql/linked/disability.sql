@@ -9,8 +9,8 @@ select
     grade.has_attribute as is_severe,
     cast(date_trunc('month', record.issue_date) as date) as issue_month
 from staged.disability_federation__disability_certificate as record
-join vault.identity as identity
+join bridge.person as identity
     on identity.source = 'disability_federation__disability_certificate'
-    and identity.record_identity = record.record_identity
+    and identity.delivery_id = record.delivery_id and identity.row_number = record.row_number
 left join reference.code as grade
     on grade.code_list = 'disability_grade' and grade.code = record.disability_grade_code

@@ -8,8 +8,8 @@ select
     record.enrolment_status_code,
     status.has_attribute as is_enrolled
 from staged.education__student_enrolment as record
-join vault.identity as identity
+join bridge.person as identity
     on identity.source = 'education__student_enrolment'
-    and identity.record_identity = record.record_identity
+    and identity.delivery_id = record.delivery_id and identity.row_number = record.row_number
 left join reference.code as status
     on status.code_list = 'enrolment_status' and status.code = record.enrolment_status_code

@@ -12,10 +12,12 @@ select
     roll.delivery_id,
     roll.row_number
 from staged.agriculture__household_roll as roll
-join vault.household as household using (household_identity)
-join vault.identity as identity
+join bridge.household as household
+    on household.source = 'agriculture__household_roll'
+    and household.delivery_id = roll.delivery_id and household.row_number = roll.row_number
+join bridge.person as identity
     on identity.source = 'agriculture__household_roll'
-    and identity.record_identity = roll.record_identity
+    and identity.delivery_id = roll.delivery_id and identity.row_number = roll.row_number
 left join reference.code as relation
     on relation.code_list = 'relation' and relation.code = roll.relation_code
 left join reference.code as labour

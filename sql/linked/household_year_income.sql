@@ -20,7 +20,9 @@ select
     ledger.delivery_id,
     ledger.row_number
 from staged.agriculture__household_income as ledger
-join vault.household as household using (household_identity)
+join bridge.household as household
+    on household.source = 'agriculture__household_income'
+    and household.delivery_id = ledger.delivery_id and household.row_number = ledger.row_number
 left join reference.income_concept as concept using (income_concept)
 left join reference.area as village on village.area_code = ledger.area_code
 left join reference.area as town on town.area_code = substr(ledger.area_code, 1, 9) || '000'

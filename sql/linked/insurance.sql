@@ -8,8 +8,8 @@ select
     record.insured_status_code,
     status.has_attribute as is_insured
 from staged.health__insurance_enrolment as record
-join vault.identity as identity
+join bridge.person as identity
     on identity.source = 'health__insurance_enrolment'
-    and identity.record_identity = record.record_identity
+    and identity.delivery_id = record.delivery_id and identity.row_number = record.row_number
 left join reference.code as status
     on status.code_list = 'insured_status' and status.code = record.insured_status_code

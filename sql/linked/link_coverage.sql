@@ -12,11 +12,10 @@ judged as (
             when identity.is_confirmed then 'not_on_roll'
             when identity.link_rule_code = 'name_conflict' then 'name_conflict'
             else 'no_valid_id'
-        end as outcome,
-        identity.record_count
-    from vault.identity as identity
+        end as outcome
+    from bridge.person as identity
     left join on_roll using (person_id)
 )
-select source, outcome, sum(record_count) as record_count
+select source, outcome, count(*) as record_count
 from judged
 group by source, outcome

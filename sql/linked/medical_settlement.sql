@@ -12,9 +12,9 @@ select
     record.medical_aid_paid_yuan,
     record.self_paid_yuan
 from staged.health__medical_settlement as record
-join vault.identity as identity
+join bridge.person as identity
     on identity.source = 'health__medical_settlement'
-    and identity.record_identity = record.record_identity
+    and identity.delivery_id = record.delivery_id and identity.row_number = record.row_number
 left join meta.delivery as delivery on delivery.delivery_id = record.delivery_id
 qualify row_number() over (
     partition by record.sender, record.settlement_number

@@ -9,9 +9,9 @@ select
     programme.has_attribute as is_regular,
     record.amount_yuan
 from staged.civil_affairs__relief_payment as record
-join vault.identity as identity
+join bridge.person as identity
     on identity.source = 'civil_affairs__relief_payment'
-    and identity.record_identity = record.record_identity
+    and identity.delivery_id = record.delivery_id and identity.row_number = record.row_number
 left join reference.code as programme
     on programme.code_list = 'programme' and programme.code = record.programme_code
 left join meta.delivery as delivery on delivery.delivery_id = record.delivery_id

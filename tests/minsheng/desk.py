@@ -7,9 +7,10 @@ from datetime import datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+import duckdb
 import polars as pl
 
-from minsheng import inbox, judging, lake
+from minsheng import encryption, inbox, judging, lake
 from minsheng.contracts import Contract
 from minsheng.ingest import Ingested
 from minsheng.lake import Receipt
@@ -100,17 +101,25 @@ class Desk:
     def delivery(self, receipt: Receipt) -> Path:
         return lake.delivery_folder(self.lake, receipt)
 
+    def database(self) -> duckdb.DuckDBPyConnection:
+        """A database that can read the lake."""
+        return encryption.scratch_database(self.project.settings)
+
+    def sealed(self, path: Path) -> pl.DataFrame:
+        """The rows of an encrypted Parquet file."""
+        return self.database().sql(f"from {encryption.sealed_parquet(path)}").pl()
+
     def texts(self, receipt: Receipt) -> pl.DataFrame:
         """The rows as received."""
-        return pl.read_parquet(self.delivery(receipt) / "rows.parquet")
+        return self.sealed(self.delivery(receipt) / "rows.parquet")
 
     def typed(self, receipt: Receipt) -> pl.DataFrame:
         """The rows as typed, in the order of the file."""
         path = judging.typed_path(self.delivery(receipt), receipt.contract_hash)
-        return pl.read_parquet(path).sort("row_number")
+        return self.sealed(path).sort("row_number")
 
     def refused(self, receipt: Receipt) -> pl.DataFrame:
-        return pl.read_parquet(self.delivery(receipt) / "refused.parquet")
+        return self.sealed(self.delivery(receipt) / "refused.parquet")
 
     def letters(self, department: str) -> list[str]:
         """The letters to a department about files refused whole."""

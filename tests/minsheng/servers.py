@@ -15,7 +15,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from minsheng.databases import extension_file
+from minsheng import extensions
 from minsheng.quoting import literal
 
 HOST = "127.0.0.1"
@@ -70,7 +70,7 @@ class Server:
         }
         told = ", ".join(f"{key} {literal(value)}" for key, value in secret.items())
         with duckdb.connect() as connection:
-            connection.execute(f"load {literal(str(extension_file(self.engine)))}")
+            connection.execute(extensions.load(f"{self.engine}_scanner"))
             connection.execute(f"create secret source (type {self.engine}, {told})")
             connection.execute(f"attach '' as source (type {self.engine}, secret source)")
             for statement in statements:

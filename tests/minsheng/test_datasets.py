@@ -12,12 +12,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import duckdb
 import pytest
 import yaml
 
 from minsheng import parsing
 from minsheng.contracts import Contract, load_contracts
+from minsheng.encryption import sealed_parquet
 from minsheng.judging import typed_path
 from minsheng.settings import PROJECT_ROOT, load_settings
 from tests.minsheng.desk import Desk
@@ -77,15 +77,16 @@ def taking_any_share(source: Contract) -> Contract:
     return replace(source, delivery=replace(source.delivery, minimum_accepted_rate=0.0))
 
 
-def warned_by(source: Contract, typed: Path) -> list[frozenset[str]]:
+def warned_by(desk: Desk, source: Contract, typed: Path) -> list[frozenset[str]]:
     """The warnings that each typed row breaks, in the order of the file."""
     tests = ", ".join(
         f"case when not coalesce({rule.expression}, true) then '{rule.name}' end"
         for rule in parsing.row_rules(source)
         if rule.severity == "warning"
     )
-    query = f"select list_value({tests}) from read_parquet('{typed}') order by row_number"
-    return [frozenset(name for name in names if name) for (names,) in duckdb.sql(query).fetchall()]
+    query = f"select list_value({tests}) from {sealed_parquet(typed)} order by row_number"
+    found = desk.database().sql(query).fetchall()
+    return [frozenset(name for name in names if name) for (names,) in found]
 
 
 @pytest.mark.parametrize("table", TABLES)
@@ -96,11 +97,11 @@ def test_every_row_becomes_what_its_case_says(desk: Desk, table: str) -> None:
     receipt = desk.take(table, f"{case.period}.csv", case.content)
     assert (receipt.status, receipt.message, receipt.unknown_columns) == ("taken", "", ())
     path = typed_path(desk.delivery(receipt), receipt.contract_hash)
-    found = duckdb.sql(
-        f"select columns(*)::varchar from read_parquet('{path}') order by row_number::bigint"
+    found = desk.database().sql(
+        f"select columns(*)::varchar from {sealed_parquet(path)} order by row_number::bigint"
     )
     typed = [dict(zip(found.columns, values, strict=True)) for values in found.fetchall()]
-    warnings = warned_by(source, path)
+    warnings = warned_by(desk, source, path)
     for row, values, warned in zip(case.rows, typed, warnings, strict=True):
         refused = frozenset((values["refused_by"] or "").split(",")) - {""}
         # of a refused row nothing else is counted

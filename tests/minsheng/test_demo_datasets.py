@@ -6,6 +6,7 @@ import duckdb
 import pytest
 
 from minsheng.demo import generate
+from minsheng.encryption import sealed_parquet
 from minsheng.judging import typed_path
 from minsheng.parsing import row_rules
 from minsheng.settings import PROJECT_ROOT
@@ -93,15 +94,13 @@ def clean(tmp_path_factory: pytest.TempPathFactory) -> Desk:
 @pytest.fixture(scope="module")
 def taken(clean: Desk) -> duckdb.DuckDBPyConnection:
     """Every dataset's typed rows as table `<department>__<dataset>`."""
-    connection = duckdb.connect()
+    connection = clean.database()
     for table in AGREEMENTS:
         receipts = clean.ingest(table).receipts
         assert {receipt.status for receipt in receipts} == {"taken"}
         assert sum(receipt.rows_refused for receipt in receipts) == 0
-        paths = [
-            str(typed_path(clean.delivery(receipt), receipt.contract_hash)) for receipt in receipts
-        ]
-        connection.read_parquet(paths).create(table)
+        paths = [typed_path(clean.delivery(receipt), receipt.contract_hash) for receipt in receipts]
+        connection.execute(f"create temp table {table} as from {sealed_parquet(paths)}")
     return connection
 
 
@@ -153,8 +152,8 @@ def test_relief_and_subsidies_are_those_of_the_payments(
     clean: Desk, taken: duckdb.DuckDBPyConnection
 ) -> None:
     payments = clean.ingest("civil_affairs__relief_payment").receipts
-    paths = [str(typed_path(clean.delivery(paid), paid.contract_hash)) for paid in payments]
-    taken.read_parquet(paths).create_view("paid")
+    paths = [typed_path(clean.delivery(paid), paid.contract_hash) for paid in payments]
+    taken.execute(f"create temp view paid as from {sealed_parquet(paths)}")
     one_off = "select period, id_number, amount_yuan from"
     assert (
         taken.execute(

@@ -3,13 +3,13 @@
 from datetime import date
 from pathlib import Path
 
-import duckdb
 import polars as pl
 import pytest
 
 from minsheng import parsing
 from minsheng.demo import generate
 from minsheng.demo.rural_areas import AREA_PERIODS
+from minsheng.encryption import sealed_parquet
 from minsheng.judging import typed_path
 from minsheng.lake import Receipt
 from minsheng.settings import PROJECT_ROOT
@@ -62,17 +62,17 @@ class Demo:
     def typed(self, table: str) -> str:
         """The rows of all deliveries of a dataset as a FROM item."""
         paths = [
-            str(typed_path(self.desk.delivery(receipt), receipt.contract_hash))
+            typed_path(self.desk.delivery(receipt), receipt.contract_hash)
             for receipt in self.receipts[table]
         ]
-        return f"read_parquet({paths})"
+        return sealed_parquet(paths)
 
     def truth(self, table: str) -> str:
         """A table of the truth as a FROM item."""
         return f"read_parquet('{self.home / 'truth' / table}.parquet')"
 
     def rows(self, query: str) -> Rows:
-        return duckdb.sql(query).fetchall()
+        return self.desk.database().sql(query).fetchall()
 
 
 @pytest.fixture(scope="module")

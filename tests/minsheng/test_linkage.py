@@ -13,11 +13,13 @@ from minsheng.contracts import Contract
 from minsheng.parsing import typed_select
 from minsheng.policies import load_link_rules
 from minsheng.project import Project
+from minsheng.pseudonyms import PseudonymKey, prepare
 from minsheng.quoting import literal, quoted
 from minsheng.settings import load_settings
-from minsheng.warehouse import Warehouse, open_warehouse, write_rows, write_table
+from minsheng.warehouse import Warehouse, open_vault, open_warehouse, write_rows, write_table
+from tests.opening import OPENING
 
-SECRET = bytes(range(32))
+SECRET = PseudonymKey(bytes(range(32)))
 ROLL = "agriculture__household_roll"
 INCOME = "agriculture__household_income"
 INSURANCE = "health__insurance_enrolment"
@@ -86,7 +88,8 @@ class Registry:
             )
         self.link(SECRET)
 
-    def link(self, secret: bytes) -> None:
+    def link(self, secret: PseudonymKey) -> None:
+        prepare(self.warehouse.connection, secret)
         given = linkage.Given(
             self.sources, {}, load_link_rules(self.project.settings), secret, "received"
         )
@@ -127,12 +130,12 @@ class Registry:
 def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
     settings = load_settings(tmp_path_factory.mktemp("home"), "demo")
     folder: Path = settings.builds / "linkage"
-    with open_warehouse(settings, folder) as warehouse:
+    with open_warehouse(settings, folder) as warehouse, open_vault(warehouse, OPENING):
         yield Registry(warehouse, Project(settings))
 
 
 def key(text: str) -> str:
-    return hmac.new(SECRET, text.encode(), hashlib.sha256).hexdigest()[:24]
+    return hmac.new(SECRET.secret, text.encode(), hashlib.sha256).hexdigest()[:24]
 
 
 def test_the_helper_knows_a_valid_number() -> None:
@@ -427,7 +430,7 @@ def test_a_later_delivery_changes_no_key(registry: Registry) -> None:
 def test_another_secret_makes_other_keys(registry: Registry) -> None:
     registry.deliver(("d1", ROLL, [(WOMAN_BORN_IN_MAY_1980, "甲一")]))
     before = registry.persons()
-    registry.link(bytes(32))
+    registry.link(PseudonymKey(bytes(32), version=2))
     assert registry.persons() != before
 
 

@@ -8,14 +8,17 @@ import zlib
 from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from functools import cache
 from pathlib import Path
 
+import duckdb
 import polars as pl
 import pytest
 import xlsxwriter
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from minsheng.encryption import Keys, sealed_parquet, unlock
 from minsheng.readers import SHEET_STEP, Reading, UnreadableFile, read_rows, where
 from minsheng.readers import text as text_reader
 
@@ -32,9 +35,18 @@ def read(
     """The reading and the rows by number."""
     path = folder / name
     path.write_bytes(content)
-    reading = read_rows(path, score, folder / "rows.parquet")
-    rows = pl.read_parquet(folder / "rows.parquet").rows()
+    destination = folder / "rows.parquet"
+    reading = read_rows(database(), path, score, destination)
+    rows = database().sql(f"from {sealed_parquet(destination)}").fetchall()
     return reading, {row[0]: row[1:] for row in rows}
+
+
+@cache
+def database() -> duckdb.DuckDBPyConnection:
+    """A database with a key of its own."""
+    connection = duckdb.connect()
+    unlock(connection, Keys(bytes(32)))
+    return connection
 
 
 def sheet(folder: Path, rows: Sequence[Sequence[object]], name: str = "a.xlsx") -> bytes:
@@ -163,7 +175,8 @@ def test_lines_that_end_with_a_carriage_return_alone_are_read_block_by_block(
     path.write_text("户编号,姓名,关系\r" + "1,张三,户主\r" * 1000, newline="")
     blocks = text_reader.whole_lines(text_reader.decoded(path, "utf-8"))
     assert max(map(len, blocks)) < 2000
-    assert read_rows(path, score, tmp_path / "rows.parquet").row_count == 1000
+    reading = read_rows(database(), path, score, tmp_path / "rows.parquet")
+    assert reading.row_count == 1000
 
 
 def test_a_row_is_named_by_its_sheet_and_its_number() -> None:
@@ -544,5 +557,8 @@ def test_utf8_with_a_broken_byte_is_not_taken_for_gb18030(tmp_path: Path) -> Non
 def read_rows_by_latin_header(folder: Path, content: bytes) -> Reading:
     (folder / "a.csv").write_bytes(content)
     return read_rows(
-        folder / "a.csv", lambda cells: len({*cells} & {"id", "name"}), folder / "rows.parquet"
+        database(),
+        folder / "a.csv",
+        lambda cells: len({*cells} & {"id", "name"}),
+        folder / "rows.parquet",
     )

@@ -7,7 +7,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from minsheng import checks, lake
+from minsheng import checks, encryption, lake
 from minsheng.build import check
 from minsheng.checks import ACCEPTED_ROWS, COUNTS_AGREE, CheckResult
 from minsheng.demo import generate
@@ -87,7 +87,8 @@ def test_an_accepted_row_that_breaks_a_critical_rule_blocks_the_build(desk: Desk
     desk.put(PAYMENT, "2022-06.csv", f"{PAYMENT_HEADER}{ZHANG},张三,低保金,5\n")
     [receipt] = desk.ingest(PAYMENT).receipts
     [typed] = (desk.delivery(receipt) / "typed").glob("*.parquet")
-    pl.read_parquet(typed).with_columns(amount_yuan=-pl.col("amount_yuan")).write_parquet(typed)
+    negative = desk.sealed(typed).with_columns(amount_yuan=-pl.col("amount_yuan"))
+    encryption.write_sealed(desk.database(), negative, typed)
     results = checked(desk, PAYMENT, desk.project.settings.builds / "b")
     assert [r.check_name for r in results if r.blocks] == [ACCEPTED_ROWS, COUNTS_AGREE]
 

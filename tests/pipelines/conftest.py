@@ -9,9 +9,11 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from minsheng import encryption
 from minsheng.demo import generate
 from minsheng.pseudonyms import keep_demo_secret
 from minsheng.settings import PROJECT_ROOT, Settings, load_settings
+from minsheng.warehouse import VAULT_FILE
 from pipelines.refresh import Outcome, refresh
 
 HOUSEHOLDS = 300
@@ -33,6 +35,25 @@ class Home:
     def rows(self, query: str, *values: object) -> list[tuple[object, ...]]:
         with duckdb.connect(str(self.database), read_only=True) as connection:
             return connection.execute(query, list(values)).fetchall()
+
+    def rows_with_lake(self, query: str) -> list[tuple[object, ...]]:
+        """The same of a query that reads the lake's files."""
+        with duckdb.connect(str(self.database), read_only=True) as connection:
+            encryption.unlock(connection, encryption.load_keys(self.settings))
+            return connection.execute(query).fetchall()
+
+    def vault_rows(self, query: str) -> list[tuple[object, ...]]:
+        """Rows of the current build's vault."""
+        assert self.outcome.version
+        file = self.settings.builds / self.outcome.version.build_id / VAULT_FILE
+        keys = encryption.load_keys(self.settings)
+        with duckdb.connect() as connection:
+            encryption.unlock(connection, keys)
+            connection.execute(
+                f"attach '{file}' as opened (encryption_key ?, read_only)", [keys.of("vault").hex()]
+            )
+            connection.execute("use opened.vault")
+            return connection.execute(query).fetchall()
 
     def truth(self, table: str) -> str:
         """The truth's table as a FROM item."""
@@ -64,7 +85,10 @@ def no_environment() -> Iterator[None]:
     """The tests' homes are named by arguments; the caller's environment must not reach them."""
     kept = {
         name: os.environ.pop(name, None)
-        for name in ("MINSHENG_HOME", "MINSHENG_DEPLOYMENT", "DAGSTER_HOME")
+        for name in (
+            *("MINSHENG_HOME", "MINSHENG_DEPLOYMENT", "DAGSTER_HOME"),
+            *("MINSHENG_VAULT_KEY", "MINSHENG_PSEUDONYM_KEY"),
+        )
     }
     yield
     os.environ.update({name: value for name, value in kept.items() if value is not None})

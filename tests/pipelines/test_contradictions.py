@@ -1,7 +1,5 @@
 """What the clean demo contradicts follows from its construction; a planted death is found."""
 
-import duckdb
-
 from minsheng.contradictions import load_catalogue
 from minsheng.demo.economy import DIBAO_STANDARD_YUAN
 from minsheng.demo.reference import FIRST_YEAR
@@ -121,15 +119,11 @@ def test_both_rows_are_of_deliveries_of_their_datasets(whole: Home) -> None:
 
 
 def test_a_death_that_is_registered_after_payments_contradicts_them(own_whole: Home) -> None:
-    assert own_whole.outcome.version
-    build = own_whole.settings.builds / own_whole.outcome.version.build_id
-    with duckdb.connect(str(build / "restricted.duckdb"), read_only=True) as restricted:
-        paid = restricted.execute(
-            "select id_number, name_key, person_id from vault.identity "
-            "where source = 'civil_affairs__relief_payment' and link_rule_code = 'id_and_name' "
-            "order by record_count desc, person_id limit 1"
-        ).fetchall()
-    [(number, name, person_id)] = paid
+    [(number, name, person_id)] = own_whole.vault_rows(
+        "select id_number, name_key, person_id from identity "
+        "where source = 'civil_affairs__relief_payment' and link_rule_code = 'id_and_name' "
+        "order by record_count desc, person_id limit 1"
+    )
     waiting = own_whole.settings.inbox / "public_security" / "vital_event" / "2022-09_2.csv"
     waiting.parent.mkdir(parents=True, exist_ok=True)
     waiting.write_text(

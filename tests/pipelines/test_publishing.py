@@ -333,8 +333,9 @@ def test_the_same_inputs_once_more_are_no_new_version(own_home: Home) -> None:
 
 def test_restricted_files_are_the_owner_s_alone(clean: Home) -> None:
     settings = clean.settings
-    [restricted] = settings.builds.glob("*/restricted.duckdb")
-    assert restricted.stat().st_mode & 0o077 == 0
+    for name in ("restricted.duckdb", "vault.duckdb"):
+        [restricted] = settings.builds.glob(f"*/{name}")
+        assert restricted.stat().st_mode & 0o077 == 0
     assert settings.builds.stat().st_mode & 0o077 == 0
     assert settings.lake.stat().st_mode & 0o077 == 0
     assert settings.vault.stat().st_mode & 0o077 == 0

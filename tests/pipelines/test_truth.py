@@ -6,7 +6,8 @@ from decimal import Decimal
 
 import pytest
 
-from minsheng.pseudonyms import load_secret
+from minsheng.encryption import sealed_parquet
+from minsheng.pseudonyms import load_key
 from tests.pipelines.conftest import Home
 
 
@@ -209,7 +210,7 @@ def published_keys(home: Home, query: str) -> set[object]:
 
 def true_keys(home: Home, query: str) -> set[object]:
     """The keys of the households whose numbers `query` returns."""
-    secret = load_secret(home.settings.vault)
+    secret = load_key(home.settings).secret
     return {
         hmac.new(
             secret, f"household|{str(number)[:6]}|{number}".encode(), hashlib.sha256
@@ -276,7 +277,7 @@ def test_who_truly_is_absent_fires_and_nobody_else(clean: Home, kind: str, signa
 
 def test_nobody_whose_row_was_accepted_is_missing_however_it_was_spoilt(dirty: Home) -> None:
     """A mistyped number or name keeps a row from its person, and is no proof of absence."""
-    secret = load_secret(dirty.settings.vault)
+    secret = load_key(dirty.settings).secret
     persons = {
         hmac.new(secret, f"id|{number}|{name}".encode(), hashlib.sha256).hexdigest()[:24]: key
         for key, number, name in dirty.rows(
@@ -331,6 +332,7 @@ def test_each_benefit_that_truly_stopped_fires(clean: Home) -> None:
 
 def test_exactly_the_rows_that_must_be_refused_are_refused(dirty: Home) -> None:
     assert dirty.outcome.state == "published", dirty.outcome.message
+    refused_files = sorted(dirty.settings.lake.glob("*/*/*/refused.parquet"))
     refused = f"""
         select distinct record.dataset, record.period, record.sender, record.row_number,
             record.error_kind, record.is_refused, refused.row_number is not null as was_refused
@@ -342,19 +344,19 @@ def test_exactly_the_rows_that_must_be_refused_are_refused(dirty: Home) -> None:
         left join (
             select row_number,
                 regexp_extract(filename, '([0-9a-f]{{16}})/refused', 1) as delivery_id
-            from read_parquet('{dirty.settings.lake}/*/*/*/refused.parquet', filename = true)
+            from {sealed_parquet(refused_files, "filename")}
         ) as refused
             on refused.delivery_id = delivery.delivery_id
             and refused.row_number = record.row_number
     """
-    kept = dirty.rows(f"select * from ({refused}) where is_refused and not was_refused")
+    kept = dirty.rows_with_lake(f"select * from ({refused}) where is_refused and not was_refused")
     assert kept == []
     # a wrong digit inside the birth date can put the birth after the delivery
-    others = dirty.rows(
+    others = dirty.rows_with_lake(
         f"select distinct error_kind from ({refused}) where was_refused and not is_refused"
     )
     assert {row[0] for row in others} <= {"id_wrong_digit"}
-    [(count,)] = dirty.rows(f"select count(*) from ({refused}) where was_refused")
+    [(count,)] = dirty.rows_with_lake(f"select count(*) from ({refused}) where was_refused")
     assert count > 100
 
 

@@ -1,0 +1,43 @@
+"""A home of a release that encrypted nothing is encrypted, before anything in it is read."""
+
+from pathlib import Path
+
+import duckdb
+
+from minsheng.encryption import SEALED, is_plain_parquet, scratch_database
+from minsheng.quoting import literal
+from minsheng.settings import Settings
+from minsheng.warehouse import RESTRICTED_FILE
+
+
+def seal_home(settings: Settings) -> int:
+    """Encrypt what lies in the lake in the clear; return the number of files.
+
+    A file is replaced in one rename, so that a death in between leaves every one whole. The
+    restricted file of an earlier build holds names in the clear and serves but a run of selected
+    assets: it is removed.
+    """
+    plain = [path for path in settings.lake.glob("*/*/*/**/*.parquet") if is_plain_parquet(path)]
+    if plain:
+        with scratch_database(settings) as connection:
+            for path in plain:
+                _seal(connection, path)
+    for path in settings.builds.glob(f"*/{RESTRICTED_FILE}"):
+        if _is_plain_database(path):
+            path.unlink()
+    return len(plain)
+
+
+def _seal(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
+    temporary = path.with_suffix(".sealed")
+    connection.execute(
+        f"copy (from read_parquet({literal(str(path))})) to {literal(str(temporary))} ({SEALED})"
+    )
+    temporary.replace(path)
+
+
+def _is_plain_database(path: Path) -> bool:
+    """Whether a file of DuckDB says in its head that it is not encrypted."""
+    with path.open("rb") as stream:
+        head = stream.read(28)
+    return head[8:12] == b"DUCK" and not head[20] & 1
