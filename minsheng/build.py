@@ -8,7 +8,17 @@ from dataclasses import replace
 
 import duckdb
 
-from minsheng import bridge, contradictions, judging, lake, linkage, policies, pseudonyms, quality
+from minsheng import (
+    bridge,
+    contradictions,
+    judging,
+    lake,
+    link_review,
+    linkage,
+    policies,
+    pseudonyms,
+    quality,
+)
 from minsheng.checks import CheckResult, Unchecked, check_received, check_table
 from minsheng.contracts import RESTRICTED_LAYERS, Contract
 from minsheng.contradictions import ContradictionError
@@ -99,7 +109,12 @@ def make_linked(warehouse: Warehouse, project: Project, contract: Contract) -> i
         )
         selects = linkage.table_selects(warehouse.connection, contract.table, given)
     none = write_rows(warehouse, contract, [])
-    return none + sum(append_rows(warehouse, contract, select) for select in selects)
+    rows = none + sum(append_rows(warehouse, contract, select) for select in selects)
+    if contract.name == link_review.REVIEW:
+        link_review.write_workbook(
+            warehouse.connection, warehouse.folder / link_review.WORKBOOK_FILE
+        )
+    return rows
 
 
 def make_model(warehouse: Warehouse, project: Project, model: Model) -> int:

@@ -39,6 +39,10 @@ class Facts:
     """Pairs that somebody has decided to be one person."""
     parted: Sequence[tuple[int, int]] = ()
     """Pairs that somebody has decided to be two."""
+    barred: Mapping[int, frozenset[str]] = field(default_factory=dict)
+    """Sources whose records somebody has decided not to be those of a node's person."""
+    sources: Mapping[int, frozenset[str]] = field(default_factory=dict)
+    """The sources, of those that are barred anywhere, in which a node stands."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +52,8 @@ class Resolution:
     links: tuple[Pair, ...]
     reviews: tuple[tuple[Pair, Doubt], ...]
     roots: Mapping[int, int]
+    refused: tuple[tuple[tuple[int, int], Doubt], ...] = ()
+    """What somebody has decided to be one person and cannot be."""
 
 
 def resolve(
@@ -57,8 +63,14 @@ def resolve(
     clusters = _Clusters(facts, largest)
     links: list[Pair] = []
     reviews: list[tuple[Pair, Doubt]] = []
+    refused: list[tuple[tuple[int, int], Doubt]] = []
     for one, other in sorted(facts.linked):
-        clusters.join(one, other)
+        # who decides may know that a number was corrected, but not put two rows of a roll in one
+        doubt = clusters.doubt(one, other)
+        if doubt and doubt != "two_numbers":
+            refused.append(((one, other), doubt))
+        else:
+            clusters.join(one, other)
     ordered = sorted(pairs, key=lambda pair: (pair.rule, pair.one, pair.other))
     for place, found in groupby(ordered, key=lambda pair: pair.rule):
         open_pairs: list[tuple[int, int, Pair]] = []
@@ -86,7 +98,7 @@ def resolve(
                 reviews.append((pair, "ambiguous"))
             elif clusters.join(pair.one, pair.other):
                 links.append(pair)
-    return Resolution(tuple(links), tuple(reviews), clusters.roots())
+    return Resolution(tuple(links), tuple(reviews), clusters.roots(), tuple(refused))
 
 
 class _Clusters:
@@ -98,6 +110,8 @@ class _Clusters:
         self._sizes: dict[int, int] = {}
         self._numbers = dict(facts.numbers)
         self._rolls = dict(facts.rolls)
+        self._barred = dict(facts.barred)
+        self._sources = dict(facts.sources)
         self._parted: defaultdict[int, set[int]] = defaultdict(set)
         for one, other in facts.parted:
             self._parted[one].add(other)
@@ -123,6 +137,8 @@ class _Clusters:
         numbers = self._numbers.get(one), self._numbers.get(other)
         if any(self.root(node) == other for node in self._parted.get(one, ())):
             return "decided"
+        if self._is_barred(one, other) or self._is_barred(other, one):
+            return "decided"
         if None not in numbers and numbers[0] != numbers[1]:
             return "two_numbers"
         if not self._rolls.get(one, _NOWHERE).isdisjoint(self._rolls.get(other, _NOWHERE)):
@@ -130,6 +146,10 @@ class _Clusters:
         if self._sizes.get(one, 1) + self._sizes.get(other, 1) > self._largest:
             return "too_large"
         return None
+
+    def _is_barred(self, one: int, other: int) -> bool:
+        barred = self._barred.get(one, _NOWHERE)
+        return not barred.isdisjoint(self._sources.get(other, _NOWHERE))
 
     def any_two_differ(self, nodes: set[int]) -> bool:
         """Whether two of the clusters cannot be one person."""
@@ -149,8 +169,9 @@ class _Clusters:
         number = self._numbers.get(kept) or self._numbers.get(gone)
         if number:
             self._numbers[kept] = number
-        if gone in self._rolls:
-            self._rolls[kept] = self._rolls.get(kept, _NOWHERE) | self._rolls[gone]
+        for sets in (self._rolls, self._barred, self._sources):
+            if gone in sets:
+                sets[kept] = sets.get(kept, _NOWHERE) | sets[gone]
         if gone in self._parted:
             self._parted[kept] |= self._parted[gone]
         return True

@@ -13,6 +13,7 @@ import duckdb
 
 from minsheng import clusters, identity, pinyin
 from minsheng.contracts import Contract
+from minsheng.link_review import review_select
 from minsheng.link_rules import MACROS, LinkRuleError, RuleTable, pair_select
 from minsheng.pseudonyms import PseudonymKey, mint
 from minsheng.quoting import literal
@@ -40,18 +41,28 @@ NODE_FIELDS = (
 )
 TRAIT_KINDS = (*TRAITS, HELD_NUMBER)
 
+DECISIONS = "casework__link_decision"
+"""The dataset of what persons have decided."""
+
 READS: Mapping[str, frozenset[str]] = {
-    "record": frozenset({"staged", "meta.delivery"}),
+    "decision": frozenset({"staged", "meta.delivery"}),
+    "record": frozenset({"staged", "meta.delivery", "vault.decision"}),
     "node": frozenset({"vault.record"}),
     "trait": frozenset({"staged", "vault.record", "vault.node"}),
-    "pair": frozenset({"staged", "vault.record", "vault.node", "vault.trait"}),
+    "pair": frozenset({"staged", "vault.decision", "vault.record", "vault.node", "vault.trait"}),
     "membership": frozenset({"vault.node", "vault.pair"}),
+    "review": frozenset(
+        {"staged", "reference.code"}
+        | {f"vault.{table}" for table in ("record", "node", "trait", "pair", "membership")}
+    ),
     "identity": frozenset({"vault.record", "vault.node", "vault.membership"}),
     "household": frozenset({"staged"}),
     "loose_record": frozenset({"staged", "vault.identity"}),
 }
 """What each table of the layer is made from; `staged` stands for every source."""
 
+DECIDED_PLACE = -1
+"""Of what persons have decided, before the first rule of the table."""
 PLACES = 4294967296
 """More than a delivery has rows: orders of delivery times this plus the row number."""
 
@@ -74,27 +85,48 @@ def table_selects(connection: duckdb.DuckDBPyConnection, table: str, given: Give
     if table == "loose_record":
         # one statement a source, so that memory holds the identities of one
         return loose_record_selects(given.sources, given.received)
+    if table == "decision":
+        return [DECISION_SELECT]
     if table == "record":
-        return [record_select(given.sources, given.earlier)]
+        return [record_select(given)]
     if table == "node":
         pinyin.keep_readings(connection)
         return [node_select(given.secret)]
     if table == "trait":
         return [trait_select(given.sources, given.earlier)]
     if table == "pair":
-        return [make_pairs(connection, given.rules, given.sources, [])]
+        return [make_pairs(connection, given.rules, given.sources)]
     if table == "membership":
         return [membership_select(connection)]
+    if table == "review":
+        return [review_select(given.sources)]
     if table == "identity":
         return [IDENTITY_SELECT]
     return [household_select(given.sources, given.secret)]
 
 
-def record_select(sources: Sequence[Contract], earlier: Mapping[str, str]) -> str:
+DECISION_SELECT = f"""
+select
+    least(one_key, other_key) as one_key,
+    greatest(one_key, other_key) as other_key,
+    coalesce(decided_from, '') as decided_from,
+    arg_max(link_decision_code, (decided_date, delivery_order, row_number)) as link_decision_code,
+    max(decided_date) as decided_date
+from staged.{DECISIONS}
+join meta.delivery as delivery using (delivery_id)
+where link_decision_code is not null
+group by all
+having arg_max(link_decision_code, (decided_date, delivery_order, row_number)) <> 'withdraw'
+"""
+"""The SELECT of `vault.decision`: what stands decided last of a pair of keys and a dataset."""
+
+
+def record_select(given: Given) -> str:
     """The SELECT of `vault.record`: one row per source and identity as delivered.
 
-    `earlier` has for each source a FROM item of accepted rows of deliveries that no longer count.
+    What somebody has split from a key is a node of its own.
     """
+    sources, earlier = given.sources, given.earlier
     delivered = " union all ".join(
         f"""
         select {literal(source.table)} as source, record_identity,
@@ -126,15 +158,36 @@ named as (
         split_part(delivered.record_identity, '|', 2) as name_key
     from delivered
     join numbers on numbers.id_number is not distinct from delivered.id_number
+),
+to_split as (
+    select distinct one_key, decided_from
+    from vault.decision
+    where link_decision_code = 'split'
+),
+parted as (
+    select named.source, named.record_identity
+    from (select * from named semi join to_split on to_split.decided_from = named.source) as named
+    join to_split on to_split.decided_from = named.source
+        and to_split.one_key = {mint(given.secret, _own_text("source", "record_identity"))}
 )
 select source, record_identity, id_number, number, id_status_code, name_key, record_count,
     first_record,
     md5_number(
-        case when id_status_code = 'valid' then number || '|' || name_key
+        case when id_status_code = 'valid' and parted.source is null then number || '|' || name_key
         else source || '|' || record_identity end
-    ) as node
+    ) as node,
+    parted.source is not null as is_split
 from named
+left join parted using (source, record_identity)
 """
+
+
+def _own_text(source: str, identity_: str) -> str:
+    """What the key of a node is minted from, as an expression over its first record."""
+    return (
+        "case when id_status_code = 'valid' then 'id|' || number || '|' || name_key "
+        f"else {source} || '|' || {identity_} end"
+    )
 
 
 def _earlier(rows: str | None) -> str:
@@ -152,13 +205,14 @@ def _earlier(rows: str | None) -> str:
 def node_select(secret: PseudonymKey) -> str:
     """The SELECT of `vault.node`: one row per node, with what rules compare and its own key."""
     text = (
-        "case when id_status_code = 'valid' then 'id|' || number || '|' || name_key "
-        "else first_source || '|' || first_identity end"
+        "case when is_split then first_source || '|' || first_identity "
+        f"else {_own_text('first_source', 'first_identity')} end"
     )
     return f"""
 with grouped as (
     select
         node,
+        bool_or(is_split) as is_split,
         any_value(number) as number,
         any_value(id_status_code) as id_status_code,
         any_value(name_key) as name_key,
@@ -241,14 +295,11 @@ def trait_select(sources: Sequence[Contract], earlier: Mapping[str, str]) -> str
 
 
 def make_pairs(
-    connection: duckdb.DuckDBPyConnection,
-    table: RuleTable,
-    sources: Sequence[Contract],
-    decisions: Sequence[tuple[str, int, int]],
+    connection: duckdb.DuckDBPyConnection, table: RuleTable, sources: Sequence[Contract]
 ) -> str:
     """Find and judge the pairs of all rules; return the SELECT of `vault.pair`.
 
-    `decisions` are (`link` or `part`, node, node). Raises LinkRuleError if a rule does not fit.
+    Raises LinkRuleError if a rule does not fit.
     """
     for macro in MACROS:
         connection.execute(macro)
@@ -267,14 +318,12 @@ def make_pairs(
         clusters.Pair(*row)
         for row in connection.execute("select rule_place, one, other from found").fetchall()
     ]
+    decided = _decided(connection)
     connection.execute(
         "create or replace temp table concerned as "
-        "select one as node from found union select other from found"
+        "select one as node from found union select other from found "
+        "union select one from decided union select other from decided"
     )
-    decided = {
-        kind: [(one, other) for each, one, other in decisions if each == kind]
-        for kind in ("link", "part")
-    }
     facts = clusters.Facts(
         numbers=dict(
             connection.execute(
@@ -285,30 +334,73 @@ def make_pairs(
         rolls=_rolls(connection, table, sources),
         linked=decided["link"],
         parted=decided["part"],
+        barred=_sets(
+            connection,
+            "select node.node, decided_from from vault.decision "
+            "join vault.node as node on node.alias_id = one_key "
+            "where link_decision_code = 'split'",
+        ),
+        sources=_sets(
+            connection,
+            "select distinct record.node, source from vault.record "
+            "semi join concerned using (node) "
+            "where source in (select decided_from from vault.decision)",
+        ),
     )
     resolution = clusters.resolve(pairs, table.rules, facts, int(table.limits["largest_cluster"]))
     connection.execute(
         "create or replace temp table judged (rule_place integer, one uhugeint, other uhugeint, "
         "is_linked boolean, doubt varchar)"
     )
+    connection.execute(
+        "create or replace temp table refused (one uhugeint, other uhugeint, doubt varchar)"
+    )
+    _insert(connection, "refused", [(*pair, doubt) for pair, doubt in resolution.refused])
     rows: list[tuple[object, ...]] = [
         (pair.rule, pair.one, pair.other, True, None) for pair in resolution.links
     ]
     rows += [(pair.rule, pair.one, pair.other, False, doubt) for pair, doubt in resolution.reviews]
     _insert(connection, "judged", rows)
     names = ", ".join(f"({place}, {literal(rule.name)})" for place, rule in enumerate(table.rules))
-    by_hand = " union all ".join(
-        f"select {literal(DECIDED_RULE)}, {one}::uhugeint, {other}::uhugeint, true, null, 'decided'"
-        for one, other in sorted(set(decided["link"]))
-    )
     return f"""
-        select rule.name as link_rule_code, judged.one, judged.other, judged.is_linked,
-            judged.doubt as doubt_code, found.evidence
+        select judged.rule_place, rule.name as link_rule_code, judged.one, judged.other,
+            judged.is_linked, judged.doubt as doubt_code, found.evidence
         from judged
         join found using (rule_place, one, other)
         join (values {names}) as rule (rule_place, name) using (rule_place)
-        {f"union all {by_hand}" if by_hand else ""}
+        union all
+        select {DECIDED_PLACE}, {literal(DECIDED_RULE)}, one, other, doubt is null, doubt,
+            'decided ' || decided_date
+        from (select * from decided where link_decision_code = 'link')
+        left join refused using (one, other)
     """
+
+
+def _decided(connection: duckdb.DuckDBPyConnection) -> dict[str, list[tuple[int, int]]]:
+    """Make `decided`: what is decided of two nodes; a key that nothing has is left out."""
+    connection.execute(
+        """
+        create or replace temp table decided as
+        select distinct one.node as one, other.node as other, link_decision_code, decided_date
+        from vault.decision
+        join vault.node as one on one.alias_id = one_key
+        join vault.node as other on other.alias_id = other_key
+        where one.node <> other.node and link_decision_code in ('link', 'part')
+        """
+    )
+    rows = connection.execute("select link_decision_code, one, other from decided").fetchall()
+    return {
+        kind: [(one, other) for each, one, other in rows if each == kind]
+        for kind in ("link", "part")
+    }
+
+
+def _sets(connection: duckdb.DuckDBPyConnection, select: str) -> dict[int, frozenset[str]]:
+    """The values of each node that a SELECT lists."""
+    found: dict[int, set[str]] = {}
+    for node, value in connection.execute(select).fetchall():
+        found.setdefault(node, set()).add(value)
+    return {node: frozenset(values) for node, values in found.items()}
 
 
 def _rolls(
@@ -316,20 +408,17 @@ def _rolls(
 ) -> dict[int, frozenset[str]]:
     """The rolls with their periods in which the nodes of pairs stand."""
     enabled = {source.table for source in sources}
-    found: dict[int, set[str]] = {}
-    for roll in table.rolls:
-        if roll not in enabled:
-            continue
-        for node, period in connection.execute(
-            f"""
-            select distinct record.node, staged.period
-            from (select * from vault.record semi join concerned using (node)
-                where source = {literal(roll)}) as record
-            join staged.{roll} as staged using (record_identity)
-            """
-        ).fetchall():
-            found.setdefault(node, set()).add(f"{roll} {period}")
-    return {node: frozenset(places) for node, places in found.items()}
+    selects = [
+        f"""
+        select distinct record.node, '{roll} ' || staged.period
+        from (select * from vault.record semi join concerned using (node)
+            where source = {literal(roll)}) as record
+        join staged.{roll} as staged using (record_identity)
+        """
+        for roll in table.rolls
+        if roll in enabled
+    ]
+    return _sets(connection, " union all ".join(selects)) if selects else {}
 
 
 def membership_select(connection: duckdb.DuckDBPyConnection) -> str:
@@ -356,11 +445,11 @@ person as (
     group by root
 ),
 rule as (
-    select node, arg_min(link_rule_code, (place, link_rule_code)) as link_rule_code
+    select node, arg_min(link_rule_code, (place, rule_place)) as link_rule_code
     from (
-        select one as node, link_rule_code, 1 as place from vault.pair where is_linked
+        select one as node, link_rule_code, rule_place, 1 as place from vault.pair where is_linked
         union all
-        select other, link_rule_code, 2 from vault.pair where is_linked
+        select other, link_rule_code, rule_place, 2 from vault.pair where is_linked
     )
     group by node
 )

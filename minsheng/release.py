@@ -11,12 +11,17 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 
-from minsheng import pseudonyms
+from minsheng import link_review, pseudonyms
 from minsheng.build import record_digest
 from minsheng.contracts import RESTRICTED_LAYERS, Contract
 from minsheng.project import Project
 from minsheng.quoting import literal, quoted
-from minsheng.settings import BUILD_NOTE, PUBLISHED_FILE_MODE, Settings
+from minsheng.settings import (
+    BUILD_NOTE,
+    PUBLISHED_FILE_MODE,
+    RESTRICTED_FOLDER_MODE,
+    Settings,
+)
 from minsheng.warehouse import WAREHOUSE_FILE, Warehouse, qualified
 
 CURRENT = "current"
@@ -148,6 +153,7 @@ def publish(settings: Settings, work: Path) -> Version:
     folder = settings.published / name
     incoming.rename(folder)
     _point_current(settings, name)
+    _give_review(settings, home, as_of_month)
     _prune(settings)
     return Version(name, build_id, as_of_month, built_at, folder, key)
 
@@ -204,6 +210,14 @@ def _write_withdrawn(settings: Settings, builds: Collection[str]) -> None:
 
 def _is_readable(version: Version) -> bool:
     return (version.folder / WAREHOUSE_FILE).is_file()
+
+
+def _give_review(settings: Settings, build: Path, as_of_month: str) -> None:
+    """Put the workbook of links to decide on where it is looked for, in the place of the last."""
+    made = build / link_review.WORKBOOK_FILE
+    if made.is_file():
+        settings.worklists.mkdir(parents=True, exist_ok=True, mode=RESTRICTED_FOLDER_MODE)
+        made.replace(settings.worklists / f"link_decision_{as_of_month[:7]}.xlsx")
 
 
 def _point_current(settings: Settings, name: str) -> None:

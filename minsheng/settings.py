@@ -57,6 +57,11 @@ class Settings:
         return self.home / "letters"
 
     @property
+    def worklists(self) -> Path:
+        """Lists with names for those who have to look: restricted."""
+        return self.home / "worklists"
+
+    @property
     def builds(self) -> Path:
         return self.home / "builds"
 

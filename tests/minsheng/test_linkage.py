@@ -16,7 +16,14 @@ from minsheng.project import Project
 from minsheng.pseudonyms import PseudonymKey, prepare
 from minsheng.quoting import literal, quoted
 from minsheng.settings import load_settings
-from minsheng.warehouse import Warehouse, open_vault, open_warehouse, write_rows, write_table
+from minsheng.warehouse import (
+    Warehouse,
+    append_rows,
+    open_vault,
+    open_warehouse,
+    write_rows,
+    write_table,
+)
 from tests.opening import OPENING
 
 SECRET = PseudonymKey(bytes(range(32)))
@@ -24,7 +31,8 @@ ROLL = "agriculture__household_roll"
 INCOME = "agriculture__household_income"
 INSURANCE = "health__insurance_enrolment"
 BENCHMARK = "statistics__area_benchmark"
-SOURCES = (ROLL, INCOME, INSURANCE, BENCHMARK)
+DECISION = "casework__link_decision"
+SOURCES = (ROLL, INCOME, INSURANCE, BENCHMARK, DECISION)
 CONSTANTS: Mapping[str, str] = {
     "sender": "null::varchar",
     "period": "'2022'",
@@ -86,6 +94,33 @@ class Registry:
                 source,
                 " union all ".join([f"select {empty} where false", *parts]),
             )
+        self.link(SECRET)
+
+    def decide(self, *decisions: tuple[str, str, str, str | None, str]) -> None:
+        """Decide (key, key, decision, dataset, day), each in a delivery after the rest."""
+        contract = self.project.contracts[f"staged.{DECISION}"]
+        orders = self.project.contracts["meta.delivery"]
+        listed = []
+        for place, (one, other, code, dataset, day) in enumerate(decisions, start=1):
+            listed.append(
+                {
+                    **{column.name: None for column in contract.columns},
+                    "delivery_id": f"decided {place}",
+                    "row_number": 2,
+                    "one_key": one,
+                    "other_key": other,
+                    "decided_from": dataset,
+                    "link_decision_code": code,
+                    "decided_date": day,
+                }
+            )
+            append_rows(
+                self.warehouse,
+                orders,
+                f"select * replace ('decided {place}' as delivery_id, {1000 + place} as "
+                "delivery_order) from meta.delivery limit 1",
+            )
+        write_rows(self.warehouse, contract, listed)
         self.link(SECRET)
 
     def link(self, secret: PseudonymKey) -> None:
@@ -353,6 +388,96 @@ def test_a_number_one_slip_from_two_of_a_name_is_linked_to_neither(registry: Reg
     assert ("slip_of_number_and_name", "ambiguous") in doubts(registry)
 
 
+def test_two_records_that_somebody_says_are_one_person_are_one(registry: Registry) -> None:
+    registry.deliver(("d1", ROLL, [(NUMBER, "王小伟")]), ("d2", INSURANCE, [(NUMBER, "李四方")]))
+    one, other = map(str, registry.persons())
+    registry.decide((one, other, "link", None, "2023-05-01"))
+    assert registry.identities("person_id, link_rule_code") == [
+        (one, "id_and_name"),
+        (one, "decided"),
+    ]
+    assert doubts(registry) == []
+
+
+def test_two_records_that_somebody_says_are_two_persons_stay_two(registry: Registry) -> None:
+    broken = NUMBER[:10] + "1" + NUMBER[11:]
+    registry.deliver(("d1", ROLL, [(NUMBER, "王小伟")]), ("d2", INSURANCE, [(broken, "王小伟")]))
+    one, same = map(str, registry.persons())
+    assert one == same
+    [(other,)] = registry.warehouse.rows(
+        "select alias_id from vault.membership where alias_id <> person_id"
+    )
+    registry.decide((one, str(other), "part", None, "2023-05-01"))
+    assert registry.persons() == [one, other]
+    assert registry.warehouse.rows("select one_key from vault.review") == []
+
+
+def test_what_is_decided_last_holds_and_can_be_withdrawn(registry: Registry) -> None:
+    registry.deliver(("d1", ROLL, [(NUMBER, "王小伟")]), ("d2", INSURANCE, [(NUMBER, "李四方")]))
+    one, other = map(str, registry.persons())
+    link, part = (one, other, "link", None, "2023-05-01"), (other, one, "part", None, "2023-06-01")
+    registry.decide(part, link)  # the day of the decision tells, not that of its delivery
+    assert registry.persons() == [one, other]
+    registry.decide(link, (one, other, "withdraw", None, "2023-07-01"))
+    assert registry.persons() == [one, other]
+    assert doubts(registry) == [("number_of_another", "asked")]
+    registry.decide((one, other, "withdraw", None, "2023-04-01"), link)
+    assert registry.persons() == [one, one]
+
+
+def test_the_records_of_a_dataset_are_split_from_a_person_and_stay_so(registry: Registry) -> None:
+    pair = [("d1", ROLL, [(NUMBER, "王小伟")]), ("d2", INSURANCE, [(NUMBER, "王小伟")])]
+    registry.deliver(*pair)
+    one, same = map(str, registry.persons())
+    assert one == same
+    decision = (one, one, "split", INSURANCE, "2023-05-01")
+    registry.decide(decision)
+    first, split = registry.persons()
+    assert first == one != split
+    registry.deliver(*pair, ("d3", INSURANCE, [(NUMBER, "王小偉")]))
+    registry.decide(decision)
+    # what links to the split record by another rule does not come back to the person by it
+    assert registry.persons()[:2] == [one, split]
+    assert registry.persons()[2] != one
+
+
+def test_a_split_of_a_dataset_parts_what_a_rule_had_linked(registry: Registry) -> None:
+    broken = NUMBER[:10] + "1" + NUMBER[11:]
+    registry.deliver(("d1", ROLL, [(NUMBER, "王小伟")]), ("d2", INSURANCE, [(broken, "王小伟")]))
+    one, same = map(str, registry.persons())
+    assert one == same
+    registry.decide((one, one, "split", INSURANCE, "2023-05-01"))
+    assert len(set(registry.persons())) == 2
+
+
+def test_two_rows_of_one_roll_are_not_one_person_though_somebody_says_so(
+    registry: Registry,
+) -> None:
+    registry.deliver(("d1", ROLL, [(NUMBER, "王小伟"), (None, "李四方")]))
+    one, other = map(str, registry.persons())
+    registry.decide((one, other, "link", None, "2023-05-01"))
+    assert registry.persons() == [one, other]
+    assert ("decided", "one_roll") in doubts(registry)
+
+
+def test_a_decision_on_keys_that_nobody_has_changes_nothing(registry: Registry) -> None:
+    registry.deliver(("d1", ROLL, [(NUMBER, "王小伟")]))
+    before = registry.persons()
+    registry.decide(("nobody", str(before[0]), "link", None, "2023-05-01"))
+    assert registry.persons() == before
+
+
+def test_the_review_shows_both_records_and_what_a_decision_would_move(registry: Registry) -> None:
+    registry.deliver(
+        ("d1", ROLL, [(NUMBER, "王小伟")]),
+        ("d2", INSURANCE, [(NUMBER, "李四方"), (NUMBER, "李四方")]),
+    )
+    assert registry.warehouse.rows(
+        "select one_name, other_name, link_rule_code, doubt_code, affects_household, "
+        "record_count, agreeing, one_sources from vault.review"
+    ) == [("李四方", "王小伟", "number_of_another", "asked", True, 1, "证件号码", INSURANCE)]
+
+
 def test_a_key_resolves_although_its_record_is_linked_now(registry: Registry) -> None:
     broken = NUMBER[:10] + "1" + NUMBER[11:]
     registry.deliver(("d1", INSURANCE, [(broken, "王小伟")]))
@@ -463,5 +588,8 @@ def test_without_deliveries_nobody_is_there(registry: Registry) -> None:
 def test_sources_that_name_nobody_make_no_persons_and_no_households(registry: Registry) -> None:
     registry.deliver(("d1", ROLL, [(None, "甲一")]))
     nameless = [registry.project.contracts[f"staged.{BENCHMARK}"]]
-    for select in (linkage.record_select(nameless, {}), linkage.household_select(nameless, SECRET)):
+    given = linkage.Given(
+        nameless, {}, load_link_rules(registry.project.settings), SECRET, "received"
+    )
+    for select in (linkage.record_select(given), linkage.household_select(nameless, SECRET)):
         assert registry.warehouse.rows(select) == []

@@ -1,0 +1,237 @@
+"""What somebody has to decide: pairs that may be one person and that no rule may link.
+
+A decision comes back like any other delivery, in the columns that the workbook begins with.
+"""
+
+import io
+from collections.abc import Sequence
+from pathlib import Path
+
+import duckdb
+import xlsxwriter
+
+from minsheng.contracts import Contract
+from minsheng.quoting import literal
+from minsheng.settings import RESTRICTED_FILE_MODE, RESTRICTED_FOLDER_MODE
+
+REVIEW = "vault.review"
+WORKBOOK_FILE = "link_review.xlsx"
+WORKBOOK_ROWS = 5000
+DECISION_WIDTH, TEXT_WIDTH = 14, 24
+DECISIONS_SHEET = "核对"
+HELP_SHEET = "说明"
+HELP = (
+    "每行是两份可能属于同一人的记录，按对公布数据的影响由大到小排列：先涉及名册户的，再按金额、行数。",
+    "请在“核定结果”填写：同一人、非同一人、移出或撤销（撤销此前的核定），并填写核定日期、核定人和核定理由；不能确定的留空。",
+    "“移出”用于把某数据集的记录从一人名下移出：甲方、乙方标识都填该人标识，并在“移出数据集”填写数据集名。",
+    "填好后请放入 inbox/casework/link_decision/，文件名须含月份（如 2022-12）。不要改动两列标识。",
+    "本表含个人信息，只供核对使用，用后请销毁。",
+)
+DECISION_HEADERS = (
+    "甲方标识",
+    "乙方标识",
+    "移出数据集",
+    "核定结果",
+    "核定日期",
+    "核定人",
+    "核定理由",
+)
+SHOWN = {
+    "待核对原因": "doubt.label_zh",
+    "规则": "rule.label_zh",
+    "涉及名册户": "case when affects_household then '是' else '否' end",
+    "涉及金额（元）": "amount_yuan",
+    "涉及行数": "record_count",
+    "甲方姓名": "one_name",
+    "乙方姓名": "other_name",
+    "甲方证件号码": "one_number",
+    "乙方证件号码": "other_number",
+    "甲方其他信息": "one_traits",
+    "乙方其他信息": "other_traits",
+    "甲方来源": "one_sources",
+    "乙方来源": "other_sources",
+    "一致项": "agreeing",
+    "不一致项": "differing",
+}
+COMPARED = {
+    "姓名": ("one.name_key", "other.name_key"),
+    "读音": ("one.pinyin", "other.pinyin"),
+    "证件号码": ("one.number", "other.number"),
+}
+TRAIT_LABELS = {
+    "birth_date": "出生日期",
+    "village_code": "村代码",
+    "household_identity": "户编号",
+    "phone": "电话",
+    "student_number": "学籍号",
+    "held_number": "所含证件号码",
+}
+NO_AMOUNTS = "select null::uhugeint as node, 0::decimal(18, 2) as yuan where false"
+
+
+def review_select(sources: Sequence[Contract]) -> str:
+    """The SELECT of `vault.review`: one row per pair of nodes that nobody has decided on.
+
+    Of the two the one with fewer records would come to the other: its records and their largest
+    amounts are the effect. Pairs whose nodes have come together otherwise are not listed.
+    """
+    labels = ", ".join(
+        f"({literal(kind)}, {literal(label)})" for kind, label in TRAIT_LABELS.items()
+    )
+    equal = ", ".join(
+        f"case when {one} = {other} then {literal(label)} end"
+        for label, (one, other) in COMPARED.items()
+    )
+    unequal = ", ".join(
+        f"case when {one} <> {other} then {literal(label)} end"
+        for label, (one, other) in COMPARED.items()
+    )
+    return f"""
+with open_pair as (
+    select pair.one, pair.other, arg_min(pair.link_rule_code, rule_place) as link_rule_code,
+        arg_min(doubt_code, rule_place) as doubt_code
+    from vault.pair as pair
+    join vault.membership as of_one on of_one.node = pair.one
+    join vault.membership as of_other on of_other.node = pair.other
+    where not is_linked and doubt_code <> 'decided' and of_one.person_id <> of_other.person_id
+    group by pair.one, pair.other
+),
+concerned as (
+    select one as node from open_pair union select other from open_pair
+),
+label as (select * from (values {labels}) as listed (kind, label)),
+trait as (
+    select node, kind, label, string_agg(value, '、' order by value) as value
+    from vault.trait semi join concerned using (node)
+    join label using (kind)
+    group by node, kind, label
+),
+told as (
+    select node, string_agg(label || '：' || value, '；' order by label) as traits
+    from trait group by node
+),
+source as (
+    select node, string_agg(distinct source, '、' order by source) as sources
+    from vault.record semi join concerned using (node)
+    group by node
+),
+in_household as (
+    select distinct person_id
+    from vault.membership
+    semi join (select node from vault.trait where kind = 'household_identity') using (node)
+),
+amount as (
+    select node, sum(yuan) as yuan from ({_amounts(sources)}) group by node
+),
+compared as (
+    select open_pair.one, open_pair.other,
+        string_agg(one.label, '、' order by one.label) filter (one.value = other.value) as agreeing,
+        string_agg(one.label, '、' order by one.label) filter (one.value <> other.value) as differing
+    from open_pair
+    join trait as one on one.node = open_pair.one
+    join trait as other on other.node = open_pair.other and other.kind = one.kind
+    group by open_pair.one, open_pair.other
+)
+select
+    one.alias_id as one_key,
+    other.alias_id as other_key,
+    open_pair.link_rule_code,
+    open_pair.doubt_code,
+    of_one.person_id in (from in_household) or of_other.person_id in (from in_household)
+        as affects_household,
+    coalesce(
+        case when one.record_count < other.record_count then amount_of_one.yuan
+            else amount_of_other.yuan end, 0) as amount_yuan,
+    least(one.record_count, other.record_count) as record_count,
+    one.name_key as one_name,
+    other.name_key as other_name,
+    one.number as one_number,
+    other.number as other_number,
+    told_of_one.traits as one_traits,
+    told_of_other.traits as other_traits,
+    source_of_one.sources as one_sources,
+    source_of_other.sources as other_sources,
+    concat_ws('、', {equal}, compared.agreeing) as agreeing,
+    concat_ws('、', {unequal}, compared.differing) as differing
+from open_pair
+join vault.node as one on one.node = open_pair.one
+join vault.node as other on other.node = open_pair.other
+join vault.membership as of_one on of_one.node = open_pair.one
+join vault.membership as of_other on of_other.node = open_pair.other
+join source as source_of_one on source_of_one.node = open_pair.one
+join source as source_of_other on source_of_other.node = open_pair.other
+left join told as told_of_one on told_of_one.node = open_pair.one
+left join told as told_of_other on told_of_other.node = open_pair.other
+left join amount as amount_of_one on amount_of_one.node = open_pair.one
+left join amount as amount_of_other on amount_of_other.node = open_pair.other
+left join compared on compared.one = open_pair.one and compared.other = open_pair.other
+"""
+
+
+def _amounts(sources: Sequence[Contract]) -> str:
+    """Rows of nodes that are concerned with the largest amount of each."""
+    selects = []
+    for source in sources:
+        names = {column.name for column in source.columns}
+        yuan = [column.name for column in source.columns if column.type == "yuan"]
+        if "record_identity" in names and yuan:
+            selects.append(
+                f"""
+                select record.node, greatest({", ".join(yuan)}) as yuan
+                from (select * from vault.record semi join concerned using (node)
+                    where source = {literal(source.table)}) as record
+                join {source.name} as staged using (record_identity)
+                """
+            )
+    return " union all ".join(selects) or NO_AMOUNTS
+
+
+def write_workbook(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
+    """Write the open pairs, those with the largest effect first."""
+    (total,) = connection.execute("select count(*) from vault.review").fetchall()[0]
+    rows = connection.execute(
+        f"""
+        select one_key, other_key, {", ".join(SHOWN.values())}
+        from vault.review as review
+        left join reference.code as doubt
+            on doubt.code_list = 'link_doubt' and doubt.code = review.doubt_code
+        left join reference.code as rule
+            on rule.code_list = 'link_rule' and rule.code = review.link_rule_code
+        order by affects_household desc, amount_yuan desc, record_count desc, one_key, other_key
+        limit {WORKBOOK_ROWS}
+        """
+    ).fetchall()
+    content = io.BytesIO()
+    options = {"in_memory": True, "strings_to_formulas": False, "strings_to_urls": False}
+    with xlsxwriter.Workbook(content, options) as workbook:
+        bold = workbook.add_format({"bold": True})
+        text = workbook.add_format({"num_format": "@"})
+        asked = workbook.add_format({"num_format": "@", "bg_color": "#FFF2CC"})
+        sheet = workbook.add_worksheet(DECISIONS_SHEET)
+        sheet.write_row(0, 0, [*DECISION_HEADERS, *SHOWN], bold)
+        last = len(DECISION_HEADERS)
+        sheet.set_column(0, last - 1, DECISION_WIDTH, text)
+        sheet.set_column(last, last + len(SHOWN) - 1, TEXT_WIDTH, text)
+        sheet.freeze_panes(1, 2)
+        for place, (one, other, *shown) in enumerate(rows, start=1):
+            sheet.write_row(place, 0, [one, other, "", *[""] * (last - 3)], text)
+            for column in range(3, last):
+                sheet.write_blank(place, column, None, asked)
+            for column, value in enumerate(shown, start=last):
+                sheet.write_string(place, column, "" if value is None else str(value), text)
+        if rows:
+            sheet.data_validation(
+                1,
+                3,
+                len(rows),
+                3,
+                {"validate": "list", "source": ["同一人", "非同一人", "移出", "撤销"]},
+            )
+        page = workbook.add_worksheet(HELP_SHEET)
+        page.set_column(0, 0, 100)
+        left_out = f"另有 {total - len(rows)} 对影响较小，未列出。" if total > len(rows) else ""
+        for place, line in enumerate(filter(None, (*HELP, left_out))):
+            page.write_string(place, 0, line)
+    path.parent.mkdir(parents=True, exist_ok=True, mode=RESTRICTED_FOLDER_MODE)
+    path.write_bytes(content.getvalue())
+    path.chmod(RESTRICTED_FILE_MODE)
