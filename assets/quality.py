@@ -10,7 +10,12 @@ from minsheng.contradictions import CONTRADICTION, catalogue_hash
 from minsheng.project import Project
 from minsheng.warehouse import Warehouse
 
-TABLES = ("quality.finding", "quality.contradiction", "quality.restatement")
+TABLES = (
+    "quality.finding",
+    "quality.contradiction",
+    "quality.link_change",
+    "quality.restatement",
+)
 """The results of the checks are no asset: every table's asset writes its own."""
 
 

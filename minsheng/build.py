@@ -44,7 +44,7 @@ from minsheng.warehouse import (
 
 
 def make_quality(warehouse: Warehouse, project: Project, contract: Contract, inputs: Inputs) -> int:
-    """Make `quality.contradiction`, `quality.finding` or `quality.restatement`."""
+    """Make a table of the layer that no model can make."""
     if contract.name == contradictions.CONTRADICTION:
         return _make_contradictions(warehouse, project, contract)
     if contract.table == "finding":
@@ -55,10 +55,16 @@ def make_quality(warehouse: Warehouse, project: Project, contract: Contract, inp
             if any(r.mode != "snapshot" or r.corrects for r in in_force(project, source))
         ]
         return write_table(warehouse, contract, " union all ".join(selects))
+    is_link_change = contract.name == quality.LINK_CHANGE
     published = project.settings.published / "current" / WAREHOUSE_FILE
     if not published.exists():
-        return write_table(warehouse, contract, quality.NO_RESTATEMENTS)
+        nothing = quality.NO_LINK_CHANGES if is_link_change else quality.NO_RESTATEMENTS
+        return write_table(warehouse, contract, nothing)
     with attached(warehouse, published.resolve(), quality.PREVIOUS):
+        if is_link_change:
+            return write_table(
+                warehouse, contract, quality.link_change_select(warehouse, project.contracts)
+            )
         above = {
             contract.name: datasets_above(project, contract.name)
             for contract in project.contracts.values()

@@ -40,8 +40,8 @@ SHOWN = {
     "待核对原因": "doubt.label_zh",
     "规则": "rule.label_zh",
     "涉及名册户": "case when affects_household then '是' else '否' end",
-    "涉及金额（元）": "amount_yuan",
-    "涉及行数": "record_count",
+    "涉及金额（元）": "moved_yuan",
+    "涉及行数": "moved_record_count",
     "甲方姓名": "one_name",
     "乙方姓名": "other_name",
     "甲方证件号码": "one_number",
@@ -125,8 +125,10 @@ amount as (
 ),
 compared as (
     select open_pair.one, open_pair.other,
-        string_agg(one.label, '、' order by one.label) filter (one.value = other.value) as agreeing,
-        string_agg(one.label, '、' order by one.label) filter (one.value <> other.value) as differing
+        string_agg(one.label, '、' order by one.label)
+            filter (one.value = other.value) as agreeing,
+        string_agg(one.label, '、' order by one.label)
+            filter (one.value <> other.value) as differing
     from open_pair
     join trait as one on one.node = open_pair.one
     join trait as other on other.node = open_pair.other and other.kind = one.kind
@@ -141,8 +143,8 @@ select
         as affects_household,
     coalesce(
         case when one.record_count < other.record_count then amount_of_one.yuan
-            else amount_of_other.yuan end, 0) as amount_yuan,
-    least(one.record_count, other.record_count) as record_count,
+            else amount_of_other.yuan end, 0) as moved_yuan,
+    least(one.record_count, other.record_count) as moved_record_count,
     one.name_key as one_name,
     other.name_key as other_name,
     one.number as one_number,
@@ -197,7 +199,8 @@ def write_workbook(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
             on doubt.code_list = 'link_doubt' and doubt.code = review.doubt_code
         left join reference.code as rule
             on rule.code_list = 'link_rule' and rule.code = review.link_rule_code
-        order by affects_household desc, amount_yuan desc, record_count desc, one_key, other_key
+        order by affects_household desc, moved_yuan desc, moved_record_count desc,
+            one_key, other_key
         limit {WORKBOOK_ROWS}
         """
     ).fetchall()

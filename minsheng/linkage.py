@@ -489,6 +489,7 @@ select
     membership.link_rule_code,
     membership.is_confirmed,
     membership.person_id,
+    nullif(membership.alias_id, membership.person_id) as alias_id,
     anchor.birth_month,
     anchor.sex_code,
     record.first_record,

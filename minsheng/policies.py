@@ -32,6 +32,7 @@ PLAN_COLUMNS = (
     "income_concept",
 )
 LINKAGE_FILE = "linkage.yaml"
+LINK_LIMITS = frozenset({"largest_cluster", "largest_changed_share"})
 AGGREGATES = ("growth", "growth_over_rural", "minimum", "not_computed")
 
 
@@ -71,6 +72,9 @@ def reference_rows(settings: Settings, table: str) -> list[Row]:
         "area_ancestor": _area_ancestors,
         "code": _codes,
         "income_concept": _income_concepts,
+        "link_limit": _link_limits,
+        "link_roll": _link_rolls,
+        "link_rule": _link_rules,
         "object_type": _object_types,
         "plan": _plans,
         "policy_item": _policy_items,
@@ -198,14 +202,40 @@ def _codes(settings: Settings) -> list[Row]:
 
 
 def load_link_rules(settings: Settings) -> RuleTable:
-    """The rules of who is who; the deployment's file stands for the project's."""
-    return load_rules(
-        [
-            path
-            for folder in settings.overlaid("policies")
-            if (path := folder / LINKAGE_FILE).is_file()
-        ][-1]
-    )
+    """The rules of who is who; the deployment's file stands for the project's.
+
+    Raises LinkRuleError, or PolicyError if the file does not say one of the limits.
+    """
+    files = [folder / LINKAGE_FILE for folder in settings.overlaid("policies")]
+    table = load_rules([path for path in files if path.is_file()][-1])
+    missing = sorted(LINK_LIMITS - table.limits.keys())
+    if missing:
+        raise PolicyError(f"{LINKAGE_FILE}: `limits` does not say {', '.join(missing)}")
+    return table
+
+
+def _link_rules(settings: Settings) -> list[Row]:
+    return [
+        {
+            "link_rule_code": rule.name,
+            "rule_place": place,
+            "label_zh": rule.label_zh,
+            "label_en": rule.label_en,
+            "evidence_class": rule.evidence,
+            "rule_outcome": rule.outcome,
+            "reason_text": rule.why,
+        }
+        for place, rule in enumerate(load_link_rules(settings).rules)
+    ]
+
+
+def _link_limits(settings: Settings) -> list[Row]:
+    limits = load_link_rules(settings).limits
+    return [{"limit_name": name, "value": value} for name, value in limits.items()]
+
+
+def _link_rolls(settings: Settings) -> list[Row]:
+    return [{"source": roll} for roll in load_link_rules(settings).rolls]
 
 
 def _rule_values(settings: Settings) -> list[Row]:

@@ -17,7 +17,7 @@ from minsheng.models import Model, ModelError
 from minsheng.pseudonyms import PseudonymKey
 from minsheng.settings import Settings
 
-ENGINES = ("duckdb", "polars", "pyarrow", "great-expectations", "sqlglot")
+ENGINES = ("duckdb", "polars", "pyarrow", "great-expectations", "sqlglot", "pypinyin")
 CODE_FOLDERS = ("minsheng", "sql", "assets", "pipelines")
 CODE_SUFFIXES = (".py", ".sql")
 
@@ -216,6 +216,7 @@ def table_reads(project: Project) -> dict[str, tuple[str, ...]]:
             reads[contract.name] = ()
     reads["meta.delivery"] = reads["quality.finding"] = (*raw, *staged)
     reads[contradictions.CONTRADICTION] = contradictions.tables_read(project.catalogue)
+    reads["quality.link_change"] = ("linked.person_alias", "meta.build", "reference.link_limit")
     reads["quality.restatement"] = (
         "meta.delivery",
         "meta.build",

@@ -21,6 +21,10 @@ NO_FINDINGS = (
     "select null::varchar as source, null::varchar as delivery_id, null::bigint as row_number, "
     "null::varchar as rule, null::varchar as severity where false"
 )
+NO_LINK_CHANGES = (
+    "select null::varchar as change_kind, null::bigint as key_count, null::double as key_share, "
+    "null::double as largest_share where false"
+)
 NO_RESTATEMENTS = (
     "select null::varchar as table_name, null::varchar as figure_key, "
     "null::varchar as area_code, null::integer as year, null::varchar as column_name, "
@@ -158,6 +162,38 @@ def restatement_select(
             where explained.table_name = moved.table_name
             and explained.figure_key = moved.figure_key
             and explained.column_name = moved.column_name)
+    """
+
+
+LINK_CHANGE = "quality.link_change"
+
+
+def link_change_select(warehouse: Warehouse, contracts: Mapping[str, Contract]) -> str:
+    """The SELECT of `quality.link_change` against the version attached as `previous`.
+
+    A key of that version has moved if its person is another's now, and is lost if no delivery has
+    it. Other pseudonyms make other keys, and an earlier day knows fewer: then nothing is compared.
+    """
+    if not _is_comparable(warehouse, contracts["linked.person_alias"]):
+        return NO_LINK_CHANGES
+    return f"""
+        with compared as (
+            select case
+                when now.alias_id is null then 'lost'
+                when now.person_id = earlier.person_id then 'same'
+                else 'moved' end as change_kind
+            from {PREVIOUS}.linked.person_alias as earlier
+            left join minsheng.linked.person_alias as now using (alias_id)
+            where (select now.pseudonym_key = earlier.pseudonym_key
+                and now.known_on is not distinct from earlier.known_on
+                from minsheng.meta.build as now, {PREVIOUS}.meta.build as earlier)
+        )
+        select change_kind, count(*) as key_count,
+            count(*) / sum(count(*)) over () as key_share,
+            (select value from minsheng.reference.link_limit
+                where limit_name = 'largest_changed_share') as largest_share
+        from compared
+        group by change_kind
     """
 
 

@@ -1,5 +1,5 @@
--- One row per source and what became of its records; with the rows whose key another delivery decides
--- the counts add up to its accepted rows.
+-- One row per source, county and what became of its records; with the rows whose key another delivery
+-- decides the counts add up to its accepted rows. The county is that of the sender, where it is one.
 with on_roll as (
     select distinct person_id
     from linked.household_member
@@ -7,6 +7,7 @@ with on_roll as (
 judged as (
     select
         identity.source,
+        area.county_code,
         case
             when on_roll.person_id is not null then 'on_roll'
             when identity.is_confirmed then 'not_on_roll'
@@ -15,7 +16,9 @@ judged as (
         end as outcome
     from bridge.person as identity
     left join on_roll using (person_id)
+    left join meta.delivery as delivery using (delivery_id)
+    left join reference.area as area on area.area_code = delivery.sender
 )
-select source, outcome, count(*) as record_count
+select source, county_code, outcome, count(*) as record_count
 from judged
-group by source, outcome
+group by source, county_code, outcome

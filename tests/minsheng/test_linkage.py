@@ -474,7 +474,7 @@ def test_the_review_shows_both_records_and_what_a_decision_would_move(registry: 
     )
     assert registry.warehouse.rows(
         "select one_name, other_name, link_rule_code, doubt_code, affects_household, "
-        "record_count, agreeing, one_sources from vault.review"
+        "moved_record_count, agreeing, one_sources from vault.review"
     ) == [("李四方", "王小伟", "number_of_another", "asked", True, 1, "证件号码", INSURANCE)]
 
 
