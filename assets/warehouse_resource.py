@@ -65,7 +65,9 @@ class Build:
             openings.note(
                 self.settings,
                 self.folder / RESTRICTED_FILE,
-                self.opening(context.op.name, f"make {len(self._selected)} tables"),
+                self.opening(
+                    context.op_execution_context.op.name, f"make {len(self._selected)} tables"
+                ),
             )
             self._warehouse = self._stack.enter_context(
                 open_warehouse(

@@ -552,6 +552,31 @@ def test_a_later_delivery_changes_no_key(registry: Registry) -> None:
     assert set(before) <= set(registry.identities(columns))
 
 
+def test_a_thousand_corrected_numbers_change_no_other_key(registry: Registry) -> None:
+    numbers = [
+        valid(f"9901011{970 + place % 20}0{1 + place % 9}{10 + place % 18}{place % 1000:03}")
+        for place in range(3000)
+    ]
+    assert len(set(numbers)) == len(numbers)
+    characters = "一乙丁七万丈三上下丑专且世丘丙业丛东丝丞"
+    names = [
+        "王" + characters[place // 400 % 20] + characters[place // 20 % 20] + characters[place % 20]
+        for place in range(3000)
+    ]
+    slipped = [
+        number if place >= 1000 else number[:16] + str((int(number[16]) + 1) % 10) + number[17:]
+        for place, number in enumerate(numbers)
+    ]
+    first = ("d1", INSURANCE, list(zip(slipped, names, strict=True)))
+    registry.deliver(first)
+    before = dict(registry.warehouse.rows("select alias_id, person_id from vault.membership"))
+    assert len(before) == 3000
+    registry.deliver(first, ("d2", ROLL, list(zip(numbers, names, strict=True))))
+    after = dict(registry.warehouse.rows("select alias_id, person_id from vault.membership"))
+    assert {alias: after[alias] for alias in before} == before
+    assert set(after.values()) == set(before.values())  # the corrected ones are who they were
+
+
 def test_another_secret_makes_other_keys(registry: Registry) -> None:
     registry.deliver(("d1", ROLL, [(WOMAN_BORN_IN_MAY_1980, "甲一")]))
     before = registry.persons()
