@@ -144,6 +144,8 @@ class Delivery:
     """The column whose dates lie in the period of the delivery."""
     minimum_accepted_rate: float = 0.5
     """Below this share of good rows the whole file is refused and the last good one stays."""
+    moves_as_of: bool = True
+    """Whether figures describe the latest month that the dataset covers."""
 
 
 @dataclass(frozen=True)

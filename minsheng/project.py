@@ -135,10 +135,17 @@ def gather_inputs(project: Project) -> Inputs:
     )
 
 
+def latest_month(project: Project, effective: Sequence[Receipt]) -> date | None:
+    """The latest month that a delivery of a dataset covers which says how things stood then."""
+    dating = {s.table for s in project.sources if s.delivery and s.delivery.moves_as_of}
+    found = [receipt for receipt in effective if receipt.table in dating]
+    return lake.latest_month(found) if found else None
+
+
 def _as_of_month(project: Project, effective: Sequence[Receipt]) -> date | None:
-    if not effective:
+    latest = latest_month(project, effective)
+    if latest is None:
         return None
-    latest = lake.latest_month(effective)
     if project.as_of and project.as_of > latest:
         raise lake.DeliveryError(
             f"nothing delivered covers {project.as_of:%Y-%m}; the latest month is {latest:%Y-%m}"

@@ -5,7 +5,7 @@ from minsheng.contracts import Contract
 from minsheng.inbox import waiting_files
 from minsheng.lake import Receipt
 from minsheng.meta import due_and_stale
-from minsheng.project import Project
+from minsheng.project import Project, latest_month
 from minsheng.release import current, versions
 from minsheng.settings import Settings
 
@@ -35,7 +35,7 @@ def status_of(settings: Settings) -> dict[str, object]:
         "built_at": version.built_at if version else None,
         "versions": [each.version for each in versions(settings)],
         "files_refused_whole": [_refused_whole(each) for each in lake.waited_for(receipts)],
-        "sources": [_source(settings, source, effective) for source in project.sources],
+        "sources": [_source(project, source, effective) for source in project.sources],
     }
 
 
@@ -64,15 +64,12 @@ def status_text(status: dict[str, object]) -> str:
     )
 
 
-def _source(settings: Settings, source: Contract, effective: tuple[Receipt, ...]) -> Source:
+def _source(project: Project, source: Contract, effective: tuple[Receipt, ...]) -> Source:
     assert source.delivery
     receipts = [receipt for receipt in effective if receipt.table == source.table]
     latest = max(receipts, key=lambda each: (each.period_month, each.delivered_at), default=None)
-    _, stale = (
-        due_and_stale(settings, source, receipts, lake.latest_month(effective))
-        if receipts
-        else (None, None)
-    )
+    month = latest_month(project, effective)
+    stale = due_and_stale(project.settings, source, receipts, month)[1] if month else None
     return {
         "source": f"{source.delivery.department}/{source.delivery.dataset}",
         "period": latest.period if latest else None,
