@@ -11,11 +11,13 @@ import numpy as np
 import yaml
 
 from minsheng.demo.benchmark import write_benchmarks
+from minsheng.demo.departments import Departments, with_oddities
 from minsheng.demo.errors import ERROR_KINDS, KIND_NAMES, spoil
 from minsheng.demo.events import SHOCK_KINDS
 from minsheng.demo.files import Delivered, Inbox, add_special_deliveries, finish_files
 from minsheng.demo.identities import UNASSIGNED_REGIONS
-from minsheng.demo.lives import Lives, draw_chunks
+from minsheng.demo.lives import draw_chunks
+from minsheng.demo.oddities import Rates
 from minsheng.demo.people import HOUSEHOLDS_OF_A_CHUNK
 from minsheng.demo.plan import plan_files
 from minsheng.demo.reference import YEARS, Reference, read_reference
@@ -53,6 +55,8 @@ def generate(
     households: int = 20_000,
     seed: int = 2022,
     dirty_rate: float = 0.02,
+    broken_ids: float = 0.0,
+    odd_names: float = 0.0,
     datasets: Collection[str] | None = None,
     progress: Callable[[str], None] | None = None,
 ) -> DemoSummary:
@@ -62,11 +66,14 @@ def generate(
     330399, were never assigned, so they are nobody's.  The same arguments give the same bytes.
     Neither folder may hold files already. `datasets` (`department__dataset`) leaves out the files
     of all others; what is in the rest is the same without them.
+    `broken_ids` and `odd_names` are shares of the persons in each department's register, see
+    registers.py; with either above 0 there are twins as well, and so other lives.
     """
     if households < 1:
         raise ValueError(f"households must be at least 1, not {households}")
     if not 0.0 <= dirty_rate <= 0.5:
         raise ValueError(f"dirty_rate must lie between 0 and 0.5, not {dirty_rate}")
+    rates = Rates(broken_ids, odd_names)
     for folder in (inbox, truth):
         if folder.exists() and any(path.is_file() for path in folder.rglob("*")):
             raise FileExistsError(f"{folder} already holds files; name an empty folder")
@@ -85,8 +92,13 @@ def generate(
     errors: Counter[str] = Counter()
     shocks: Counter[str] = Counter()
     with Truth(truth) as facts:
-        for lives in draw_chunks(reference.areas, households, seed):
+        for lives in draw_chunks(reference.areas, households, seed, rates.any):
+            lives, identities = with_oddities(lives, rates, seed)
+            departments = Departments(
+                lives, identities, reference.texts, rates, seed, has_errors=has_dirt or rates.any
+            )
             facts.write_lives(lives, reference.areas)
+            facts.write_identities(lives, identities)
             social = draw_facts(lives, seed)
             facts.write_facts(lives, social)
             writers = (
@@ -99,13 +111,18 @@ def generate(
                 for rows in writer.datasets():
                     if rows.dataset not in plans:
                         continue
-                    errors += write_rows(lives, rows, reference, files, facts, dirty_rate, rng)
+                    errors += write_rows(
+                        departments, rows, reference, files, facts, dirty_rate, rng
+                    )
             rng = np.random.default_rng([seed, lives.chunk, 35])
             for rural in RuralWriter(lives, reference, seed).rural_datasets():
                 if rural.rows.dataset not in plans:
                     continue
                 facts.write_statements(lives, rural, files.plans[rural.rows.dataset])
-                errors += write_rows(lives, rural.rows, reference, files, facts, dirty_rate, rng)
+                errors += write_rows(
+                    departments, rural.rows, reference, files, facts, dirty_rate, rng
+                )
+            facts.write_kept_errors(lives, departments.registers)
             member_count = len(lives.members.household)
             counts["households"] += len(lives.village)
             counts["members"] += member_count
@@ -140,7 +157,7 @@ def generate(
 
 
 def write_rows(
-    lives: Lives,
+    departments: Departments,
     rows: DatasetRows,
     reference: Reference,
     files: Inbox,
@@ -149,9 +166,11 @@ def write_rows(
     rng: np.random.Generator,
 ) -> Counter[str]:
     """Write one dataset's rows with their errors and records; returns the errors by kind."""
-    spoiled = spoil(rows, reference.contracts[rows.dataset], dirty_rate, rng)
+    plans = files.plans[rows.dataset]
+    written, mistakes = departments.write(rows, plans)
+    spoiled = spoil(written, reference.contracts[rows.dataset], dirty_rate, rng)
     row_numbers = files.append(spoiled.rows)
-    facts.write_records(lives, spoiled, files.plans[rows.dataset], row_numbers)
+    facts.write_records(departments.lives, spoiled, mistakes.of(spoiled.origin), plans, row_numbers)
     by_kind = np.bincount(spoiled.error + 1, minlength=len(KIND_NAMES) + 1)[1:]
     return Counter(dict(zip(KIND_NAMES, by_kind.tolist(), strict=True)))
 
