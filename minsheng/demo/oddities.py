@@ -143,7 +143,9 @@ def draw_identities(
     other_birth = population.birth - np.where(has_new_birth, rng.integers(1, 400, count), 0)
     spare = spare_numbers(other_birth)
     own = population.number
-    number = own.scatter(np.flatnonzero(kind == SHARED), own.gather(first_holder[kind == SHARED]))
+    # A copy, since scatter changes the series itself and the own numbers are still needed.
+    is_given = np.flatnonzero(kind == SHARED)
+    number = own.clone().scatter(is_given, own.gather(first_holder[is_given]))
     lacks = spare.is_null().to_numpy() & ((kind == REREGISTERED) | (kind == SECOND))
     kind = np.where(lacks, ONLY, kind)
     is_new = pl.Series((kind == REREGISTERED) | (kind == SECOND))

@@ -78,6 +78,8 @@ class KeptErrors:
 class Register:
     """One department's register of a chunk; `phase` is the month in which a person's year ends.
 
+    A register of one year is the same in every month.
+
     From the month `switch` on the department writes a person's other number.
     """
 
@@ -245,7 +247,8 @@ def write_identities(
         default=NO_ERROR,
     )
 
-    year = (month + register.phase[person]) // 12
+    last_year = register.numbers.of.shape[1] - 1
+    year = np.minimum((month + register.phase[person]) // 12, last_year)
     number, number_error = with_kept(number, number_error, register.numbers, person, year)
     # A relative's name beside the relative's number would be the relative.
     kept = register.names.of[person, year]
