@@ -11,7 +11,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from minsheng.demo.declared import Declared, declared_columns, draw_declared
+from minsheng.demo.declared import (
+    BIRTH_ERROR_NAMES,
+    SEX_ERROR_NAMES,
+    Declared,
+    declared_columns,
+    draw_declared,
+)
 from minsheng.demo.health import NO_ISSUE
 from minsheng.demo.identities import spare_numbers
 from minsheng.demo.lives import Lives
@@ -20,6 +26,8 @@ from minsheng.demo.plan import PlannedFile
 from minsheng.demo.reference import FIRST_YEAR, MONTH_COUNT, CodeTexts, Flags, Integers
 from minsheng.demo.registers import NO_ERROR, Register, draw_register, write_identities
 from minsheng.demo.rows import DatasetRows
+from minsheng.demo.wrong_names import NAME_ERROR_NAMES
+from minsheng.demo.wrong_numbers import NUMBER_ERROR_NAMES
 
 IDENTITIES, REGISTER, DECLARED, ROWS = range(60, 64)
 """Streams of random numbers."""
@@ -32,9 +40,17 @@ DECLARED_COLUMNS = {
 }
 
 
+MISTAKE_NAMES = {
+    "number": NUMBER_ERROR_NAMES,
+    "name": NAME_ERROR_NAMES,
+    "sex": SEX_ERROR_NAMES,
+    "birth": BIRTH_ERROR_NAMES,
+}
+
+
 @dataclass(frozen=True)
 class Mistakes:
-    """What rows say wrong of who they are about: positions of names of errors, or NO_ERROR."""
+    """What rows say wrong of who they are about: positions in MISTAKE_NAMES, or NO_ERROR."""
 
     number: Integers
     name: Integers
@@ -47,6 +63,11 @@ class Mistakes:
         """No mistake in any of `count` rows."""
         right = np.full(count, NO_ERROR, dtype=np.int64)
         return Mistakes(right, right, right, right, np.zeros(count, dtype=np.bool_))
+
+    @property
+    def by_column(self) -> dict[str, Integers]:
+        """The mistakes of each column of MISTAKE_NAMES."""
+        return {"number": self.number, "name": self.name, "sex": self.sex, "birth": self.birth}
 
     def of(self, index: Integers) -> Mistakes:
         """Those of the rows at positions."""

@@ -11,8 +11,7 @@ import polars as pl
 import pyarrow as pa  # type: ignore[import-untyped, unused-ignore]
 import pyarrow.parquet as pq  # type: ignore[import-untyped, unused-ignore]
 
-from minsheng.demo.declared import BIRTH_ERROR_NAMES, SEX_ERROR_NAMES
-from minsheng.demo.departments import Mistakes
+from minsheng.demo.departments import MISTAKE_NAMES, Mistakes
 from minsheng.demo.errors import ERROR_KINDS, KIND_NAMES, NO_ERROR, SpoiledRows
 from minsheng.demo.events import SHOCK_KINDS
 from minsheng.demo.files import Delivered
@@ -337,7 +336,11 @@ class Truth:
         files: tuple[PlannedFile, ...],
         row_numbers: Integers,
     ) -> None:
-        """What each row of a dataset's files is about, and what is wrong with it."""
+        """What each row of a dataset's files is about, and what is wrong with it.
+
+        `is_refused` follows from `error_kind` alone; a number with a wrong digit may say besides
+        that its holder is not born yet.
+        """
         rows = spoiled.rows
         is_refused = np.array([*(kind.is_refused for kind in ERROR_KINDS), False])
         self.write(
@@ -433,13 +436,8 @@ def file_columns(files: tuple[PlannedFile, ...], position: Integers) -> Table:
 def mistake_columns(mistakes: Mistakes) -> Table:
     """What is wrong with who each row says it is about."""
     return {
-        name: coded(list(names), error, error < 0)
-        for name, names, error in (
-            ("number_error", NUMBER_ERROR_NAMES, mistakes.number),
-            ("name_error", NAME_ERROR_NAMES, mistakes.name),
-            ("sex_error", SEX_ERROR_NAMES, mistakes.sex),
-            ("birth_error", BIRTH_ERROR_NAMES, mistakes.birth),
-        )
+        f"{column}_error": coded(list(MISTAKE_NAMES[column]), error, error < 0)
+        for column, error in mistakes.by_column.items()
     } | {"is_slip": pa.array(mistakes.is_slip)}
 
 
