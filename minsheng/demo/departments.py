@@ -56,13 +56,15 @@ class Mistakes:
     name: Integers
     sex: Integers
     birth: Integers
-    is_slip: Flags
+    is_number_slip: Flags
+    is_name_slip: Flags
 
     @staticmethod
     def none(count: int) -> Mistakes:
         """No mistake in any of `count` rows."""
         right = np.full(count, NO_ERROR, dtype=np.int64)
-        return Mistakes(right, right, right, right, np.zeros(count, dtype=np.bool_))
+        no_slip = np.zeros(count, dtype=np.bool_)
+        return Mistakes(right, right, right, right, no_slip, no_slip)
 
     @property
     def by_column(self) -> dict[str, Integers]:
@@ -73,7 +75,7 @@ class Mistakes:
         """Those of the rows at positions."""
         return Mistakes(
             self.number[index], self.name[index], self.sex[index], self.birth[index],
-            self.is_slip[index],
+            self.is_number_slip[index], self.is_name_slip[index],
         )  # fmt: skip
 
 
@@ -202,7 +204,8 @@ class Departments:
             mistakes,
             number=written.number_error,
             name=written.name_error,
-            is_slip=written.is_slip,
+            is_number_slip=written.is_number_slip,
+            is_name_slip=written.is_name_slip,
         )
 
 

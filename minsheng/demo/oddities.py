@@ -25,7 +25,7 @@ import numpy as np
 import polars as pl
 
 from minsheng.demo.identities import GIVEN_CHARACTERS, rank_of_birth
-from minsheng.demo.reference import Floats, Integers
+from minsheng.demo.reference import Flags, Floats, Integers
 from minsheng.demo.text import days_of
 from minsheng.demo.wrong_names import DOT, MORE_SURNAMES
 
@@ -39,6 +39,7 @@ FIRST_CHANGE, LAST_CHANGE = 1, 70
 """Months from January 2017 in which a number changes."""
 
 FORMER_NAME_SHARE = 0.08
+FIRST_DAY_OF_A_RUN = days_of("2017-01-01")
 LAST_FORMER_DAY = days_of("2016-12-31")
 NAMESAKE_SHARE = 0.2
 FAMILIES_WITH_MORE_SURNAMES = 0.05
@@ -118,11 +119,20 @@ class Identities:
         return Identities(population, only, nothing, never, nothing, nothing, never, start, size)
 
     def relatives(self, person: Integers, draw: Floats) -> Integers:
-        """Another member of each person's family, -1 for who is alone."""
+        """Another member of each person's family who is born early, -1 where there is none."""
         start, size = self.family_start[person], self.family_size[person]
         step = 1 + np.floor(draw * (size - 1)).astype(np.int64)
         other = start + (person - start + step) % size
-        return np.where(size > 1, other, -1)
+        return np.where((size > 1) & self.is_born(other), other, -1)
+
+    def strangers(self, person: Integers) -> Integers:
+        """The last of the family before each person's, -1 where nobody is who is born early."""
+        other = self.family_start[person] - 1
+        return np.where((other >= 0) & self.is_born(np.maximum(other, 0)), other, -1)
+
+    def is_born(self, person: Integers) -> Flags:
+        """Whether persons are born before the run; who is not yet is nobody's mistake."""
+        return self.population.birth[person] < FIRST_DAY_OF_A_RUN
 
 
 def draw_identities(

@@ -52,10 +52,12 @@ ISSUES_NUMBERS = "public_security"
 YEARS_OF_A_RUN = 7
 """One more than the calendar years, since a person's year begins in any month."""
 
-OF_RELATIVE = (
-    NUMBER_ERROR_NAMES.index("number_of_relative"),
-    NAME_ERROR_NAMES.index("name_of_relative"),
-)
+NUMBERS_OF_OTHERS = [
+    NUMBER_ERROR_NAMES.index(name) for name in ("number_of_relative", "number_of_stranger")
+]
+NAMES_OF_OTHERS = [
+    NAME_ERROR_NAMES.index(name) for name in ("name_of_relative", "name_of_stranger")
+]
 
 
 @dataclass(frozen=True)
@@ -97,7 +99,8 @@ class Written:
     name: pl.Series
     number_error: Integers
     name_error: Integers
-    is_slip: Flags
+    is_number_slip: Flags
+    is_name_slip: Flags
 
 
 def draw_register(
@@ -191,6 +194,7 @@ def holders_of(identities: Identities, person: Integers, rng: np.random.Generato
         number=people.number.gather(person),
         birth=people.birth[person],
         relative=gathered(people.number, relative),
+        stranger=gathered(people.number, identities.strangers(person)),
         spare=identities.spare.gather(person),
         disability_type=people.disability_type[person],
         grade=people.grade[person],
@@ -204,6 +208,7 @@ def bearers_of(identities: Identities, person: Integers, rng: np.random.Generato
     return Bearers(
         name=people.name.gather(person),
         relative=gathered(people.name, relative),
+        stranger=gathered(people.name, identities.strangers(person)),
         former=identities.former_name.gather(person),
     )
 
@@ -232,16 +237,15 @@ def write_identities(
 
     rows = np.flatnonzero(identities.kind[person] != ONLY)
     who, when = person[rows], month[rows]
-    is_other = (when >= register.switch[who]) & identities.other_number.is_not_null().to_numpy()[
-        who
-    ]
-    number = number.scatter(rows[is_other], identities.other_number.gather(who[is_other]))
+    has_other = identities.other_number.is_not_null().to_numpy()[who]
+    is_switched = (when >= register.switch[who]) & has_other
+    number = number.scatter(rows[is_switched], identities.other_number.gather(who[is_switched]))
     kind = identities.kind[who]
     number_error[rows] = np.select(
         [
-            (kind == REREGISTERED) & ~is_other & (when >= identities.changed[who]),
-            (kind == SECOND) & is_other,
-            (kind == SHARED) & ~is_other,
+            (kind == REREGISTERED) & ~is_switched & (when >= identities.changed[who]),
+            (kind == SECOND) & is_switched,
+            (kind == SHARED) & ~is_switched,
         ],
         [FORMER_NUMBER, SECOND_NUMBER, SHARED_NUMBER],
         default=NO_ERROR,
@@ -250,32 +254,30 @@ def write_identities(
     last_year = register.numbers.of.shape[1] - 1
     year = np.minimum((month + register.phase[person]) // 12, last_year)
     number, number_error = with_kept(number, number_error, register.numbers, person, year)
-    # A relative's name beside the relative's number would be the relative.
+    # Another's name beside another's number would be the other.
     kept = register.names.of[person, year]
     kinds = np.r_[register.names.kind, NO_ERROR]
-    is_relative = (number_error == OF_RELATIVE[0]) & (kinds[kept] == OF_RELATIVE[1])
-    name, name_error = with_kept(name, name_error, register.names, person, year, ~is_relative)
+    is_other = np.isin(number_error, NUMBERS_OF_OTHERS) & np.isin(kinds[kept], NAMES_OF_OTHERS)
+    name, name_error = with_kept(name, name_error, register.names, person, year, ~is_other)
 
-    issues = department == ISSUES_NUMBERS
     slips = rng.random((len(person), 2))
+    if department == ISSUES_NUMBERS:
+        slips[:] = 1.0
     is_number_slip = (slips[:, 0] < rates.broken_ids * SLIP_SHARE) & (number_error == NO_ERROR)
     is_name_slip = (slips[:, 1] < rates.odd_names * SLIP_SHARE) & (name_error == NO_ERROR)
-    rows = np.flatnonzero(is_number_slip & (not issues))
+    rows = np.flatnonzero(is_number_slip)
     holders = holders_of(identities, person[rows], rng)
     holders = Holders(
-        number.gather(rows), holders.birth, holders.relative, holders.spare,
+        number.gather(rows), holders.birth, holders.relative, holders.stranger, holders.spare,
         holders.disability_type, holders.grade,
     )  # fmt: skip
     number_error[rows] = wrong_numbers.chosen_by(wrong_numbers.slip_weights_of(holders), rng)
     number = number.scatter(rows, wrong_numbers.write_numbers(number_error[rows], holders, rng))
-    is_slip = np.zeros(len(person), dtype=np.bool_)
-    is_slip[rows] = True
-    rows = np.flatnonzero(is_name_slip & (not issues))
+    rows = np.flatnonzero(is_name_slip)
     bearers = bearers_of(identities, person[rows], rng)
     name_error[rows] = wrong_numbers.chosen_by(wrong_names.slip_weights_of(bearers), rng)
     name = name.scatter(rows, wrong_names.write_names(name_error[rows], bearers, rng))
-    is_slip[rows] = True
-    return Written(number, name, number_error, name_error, is_slip)
+    return Written(number, name, number_error, name_error, is_number_slip, is_name_slip)
 
 
 def with_kept(

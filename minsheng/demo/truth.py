@@ -99,7 +99,8 @@ SCHEMAS = {
             "name_error": pa.dictionary(pa.int32(), pa.string()),
             "sex_error": pa.dictionary(pa.int32(), pa.string()),
             "birth_error": pa.dictionary(pa.int32(), pa.string()),
-            "is_slip": pa.bool_(),
+            "is_number_slip": pa.bool_(),
+            "is_name_slip": pa.bool_(),
         }
     ),
     "shock": pa.schema(
@@ -438,7 +439,10 @@ def mistake_columns(mistakes: Mistakes) -> Table:
     return {
         f"{column}_error": coded(list(MISTAKE_NAMES[column]), error, error < 0)
         for column, error in mistakes.by_column.items()
-    } | {"is_slip": pa.array(mistakes.is_slip)}
+    } | {
+        "is_number_slip": pa.array(mistakes.is_number_slip),
+        "is_name_slip": pa.array(mistakes.is_name_slip),
+    }
 
 
 def coded(values: list[str], index: Integers, is_null: Flags) -> pa.Array:

@@ -17,6 +17,8 @@ From the keyboard, the copy or the telephone:
 Of someone or something else:
 
     name_of_relative   0.09  the head's or the account holder's name beside this person's number
+    name_of_stranger   0.03  of whom stands one family above in the list: filled down, or slipped
+                       by a row
     former_name        1.00  a childhood name or the one before marriage, of who had one (about one
                              in twelve); every department that knows it knows the same one
     surname_variant    0.80  of surnames that have two written forms: Xiao, Fu, Tong, Yan, Dai, Qiu
@@ -63,6 +65,7 @@ NAME_ERRORS = (
     OddName("doubled_character", 0.03, is_slip=True),
     OddName("traditional", 0.06),
     OddName("name_of_relative", 0.09),
+    OddName("name_of_stranger", 0.03),
     OddName("former_name", 1.00),
     OddName("surname_variant", 0.80),
     OddName("rare_character", 8.00),
@@ -176,10 +179,11 @@ UNKNOWN_FORMS = ("?", "?", "？", "□", "*", "\ue863", "〓")
 
 @dataclass(frozen=True)
 class Bearers:
-    """Whose names are odd, one row each; `relative` and `former` are null where there is none."""
+    """Whose names are odd, one row each; what there is none of is null."""
 
     name: pl.Series
     relative: pl.Series
+    stranger: pl.Series
     former: pl.Series
 
 
@@ -210,6 +214,7 @@ def weights_of(bearers: Bearers) -> Floats:
         *in_table,
         ("dropped_character", names.str.len_chars() >= 3),
         ("name_of_relative", bearers.relative.is_not_null() & (bearers.relative != names)),
+        ("name_of_stranger", bearers.stranger.is_not_null() & (bearers.stranger != names)),
         ("former_name", bearers.former.is_not_null() & (bearers.former != names)),
         ("surname_variant", names.str.contains(f"^[{''.join(SURNAME_VARIANTS)}]")),
     ):
@@ -229,20 +234,19 @@ def slip_weights_of(bearers: Bearers) -> Floats:
 def write_names(kind: Integers, bearers: Bearers, rng: np.random.Generator) -> pl.Series:
     """What is written instead of each name."""
     draws = rng.random((len(kind), 3)).tolist()
-    return pl.Series(
-        [
-            WRITERS[NAME_ERROR_NAMES[error]](name, relative, former, *draw)
-            for error, name, relative, former, draw in zip(
-                kind.tolist(),
-                bearers.name.to_list(),
-                bearers.relative.to_list(),
-                bearers.former.to_list(),
-                draws,
-                strict=True,
-            )
-        ],
-        dtype=pl.String,
-    )
+    written = [
+        WRITERS.get(NAME_ERROR_NAMES[error], unchanged)(name, *draw)
+        for error, name, draw in zip(kind.tolist(), bearers.name.to_list(), draws, strict=True)
+    ]
+    names = pl.Series(written, dtype=pl.String)
+    for error, other in (
+        ("name_of_relative", bearers.relative),
+        ("name_of_stranger", bearers.stranger),
+        ("former_name", bearers.former),
+    ):
+        rows = np.flatnonzero(kind == NAME_ERROR_NAMES.index(error))
+        names = names.scatter(rows, other.gather(rows))
+    return names
 
 
 def of(choices: tuple[str, ...] | str, draw: float) -> str:
@@ -261,49 +265,44 @@ def replaced(table: dict[str, str], name: str, where: float, which: float, famil
     return name[:place] + of(table[name[place]], which) + name[place + 1 :]
 
 
-Writing = Callable[[str, str, str, float, float, float], str]
+Writing = Callable[[str, float, float, float], str]
 
 
 def by_table(table: dict[str, str]) -> Writing:
     """A writer that takes a character for another of a table."""
-    return lambda name, _relative, _former, *draw: replaced(table, name, *draw)
+    return lambda name, *draw: replaced(table, name, *draw)
 
 
-def in_traditional(name: str, _r: str, _f: str, *draw: float) -> str:
+def unchanged(name: str, _w: float, _a: float, _b: float) -> str:
+    """The name itself, for kinds that write another one."""
+    return name
+
+
+def in_traditional(name: str, *draw: float) -> str:
     """All characters in their traditional form, at times only one of them."""
     if draw[2] < ONLY_ONE_SHARE:
         return replaced(TRADITIONAL, name, draw[0], draw[1], draw[2])
     return "".join(of(TRADITIONAL.get(character, character), draw[1]) for character in name)
 
 
-def without_character(name: str, _r: str, _f: str, where: float, _a: float, _b: float) -> str:
+def without_character(name: str, where: float, _a: float, _b: float) -> str:
     """A character behind the first left out."""
     place = 1 + int(where * (len(name) - 1))
     return name[:place] + name[place + 1 :]
 
 
-def with_doubled(name: str, _r: str, _f: str, where: float, _a: float, _b: float) -> str:
+def with_doubled(name: str, where: float, _a: float, _b: float) -> str:
     """A character behind the first written twice."""
     place = 1 + int(where * (len(name) - 1))
     return name[:place] + name[place] + name[place:]
 
 
-def of_relative(_n: str, relative: str, _f: str, _a: float, _b: float, _c: float) -> str:
-    """The relative's name."""
-    return relative
-
-
-def of_before(_n: str, _r: str, former: str, _a: float, _b: float, _c: float) -> str:
-    """The name of before."""
-    return former
-
-
-def with_variant(name: str, _r: str, _f: str, _a: float, _b: float, _c: float) -> str:
+def with_variant(name: str, _a: float, _b: float, _c: float) -> str:
     """The other form of the surname."""
     return SURNAME_VARIANTS[name[0]] + name[1:]
 
 
-def without_rare(name: str, _r: str, _f: str, how: float, which: float, _b: float) -> str:
+def without_rare(name: str, how: float, which: float, _b: float) -> str:
     """Every rare character as what a system made of it."""
     for character in RARE_CHARACTERS:
         known = RARE_FORMS[character]
@@ -312,17 +311,17 @@ def without_rare(name: str, _r: str, _f: str, how: float, which: float, _b: floa
     return name
 
 
-def with_other_dot(name: str, _r: str, _f: str, which: float, _a: float, _b: float) -> str:
+def with_other_dot(name: str, which: float, _a: float, _b: float) -> str:
     """Another dot, or none."""
     return name.replace(DOT, of(DOTS, which))
 
 
-def with_note(name: str, _r: str, _f: str, which: float, _a: float, _b: float) -> str:
+def with_note(name: str, which: float, _a: float, _b: float) -> str:
     """A note behind the name."""
     return name + of(NOTES, which)
 
 
-def with_blanks(name: str, _r: str, _f: str, which: float, how: float, _b: float) -> str:
+def with_blanks(name: str, which: float, how: float, _b: float) -> str:
     """Blanks behind the surname, seldom between all characters."""
     space = of(SPACES, which)
     return name[:1] + space + name[1:] if how < 0.9 else space.join(name)
@@ -335,8 +334,6 @@ WRITERS: dict[str, Writing] = {
     "traditional": in_traditional,
     "dropped_character": without_character,
     "doubled_character": with_doubled,
-    "name_of_relative": of_relative,
-    "former_name": of_before,
     "surname_variant": with_variant,
     "rare_character": without_rare,
     "dot_form": with_other_dot,

@@ -23,6 +23,8 @@ Not known, or of something else:
                               and the check digit calculated until the system took it
     number_of_relative  0.12  the spouse's, child's or head's: who came to the counter, whose
                               account is paid into
+    number_of_stranger  0.04  of whom stands one family above in the list: filled down, or slipped
+                        by a row
     fifteen_digits      0.10  the number of before October 1999, kept by systems older than that
     certificate_number  0.50  20 characters, or 22 when it was issued again, of who has a disability
                               certificate; the poverty system asks for "ID or disabled number" and
@@ -82,6 +84,7 @@ NUMBER_ERRORS = (
     NumberError("other_region", 0.04),
     NumberError("made_up", 0.03),
     NumberError("number_of_relative", 0.12),
+    NumberError("number_of_stranger", 0.04),
     NumberError("fifteen_digits", 0.10),
     NumberError("certificate_number", 0.50),
     NumberError("student_number", 0.50),
@@ -125,13 +128,14 @@ BLANKS = (" {}", "{} ", " {} ", "{}　", "{}\t", "{}\u00a0")
 class Holders:
     """Whose numbers are broken, one row each: what a wrong number may be made from.
 
-    `number` has eighteen characters. `relative` and `spare` are null where there is none, the
-    `grade` of a certificate is 0 where there is none.
+    `number` has eighteen characters. `relative`, `stranger` and `spare` are null where there is
+    none, the `grade` of a certificate is 0 where there is none.
     """
 
     number: pl.Series
     birth: Integers
     relative: pl.Series
+    stranger: pl.Series
     spare: pl.Series
     disability_type: Integers
     grade: Integers
@@ -150,6 +154,7 @@ def weights_of(holders: Holders, department: str) -> Floats:
         ("certificate_number", is_holder * factor),
         ("student_number", everyone * (department == "education")),
         ("number_of_relative", holders.relative.is_not_null().to_numpy()),
+        ("number_of_stranger", holders.stranger.is_not_null().to_numpy()),
         ("made_up", holders.spare.is_not_null().to_numpy()),
         ("lower_case_x", holders.number.str.ends_with("X").to_numpy()),
     ):
@@ -184,6 +189,8 @@ def write_numbers(kind: Integers, holders: Holders, rng: np.random.Generator) ->
                 continue
             case "number_of_relative":
                 texts = holders.relative.gather(rows).to_list()
+            case "number_of_stranger":
+                texts = holders.stranger.gather(rows).to_list()
             case "made_up":
                 texts = holders.spare.gather(rows).to_list()
             case "certificate_number":
