@@ -2,10 +2,11 @@
 
 A department has one register, and an error in it is of the person and the department: every file
 that the department sends has it, until it is corrected.  At any moment the share of persons whose
-number is broken is `broken_ids` in every department, and `odd_names` the share whose name is odd:
-a fifth of the broken numbers and a tenth of the odd names are corrected within a year, and as
-many others go wrong, since cards are typed again and systems replaced.  The year of a person in a
-register begins in any month, so corrections show in every delivery.
+number is broken is `broken_ids` in every department, and `odd_names` the share whose name is odd,
+ten times that of names with a rare character or a dot.  A fifth of the broken numbers and a tenth
+of the odd names are corrected within a year, and as many others go wrong, since cards are typed
+again and systems replaced.  The year of a person in a register begins in any month, so corrections
+show in every delivery.
 
 Beside these an error slips into single rows, a tenth of the rates of the rows, and is gone in
 the next: see `is_slip` in wrong_numbers.py and wrong_names.py for which kinds do.
