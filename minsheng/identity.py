@@ -9,6 +9,16 @@ CHECK_CHARACTERS = "10X98765432"
 FULL_WIDTH = "０１２３４５６７８９Ｘｘ－．，（）"  # the characters to be mended
 HALF_WIDTH = "0123456789XX-.,()"
 MIDDLE_DOTS = "•・‧∙⋅．･."  # the forms of the dot in minority names
+PROVINCES = (
+    *range(11, 16),
+    *range(21, 24),
+    *range(31, 38),
+    *range(41, 47),
+    *range(50, 55),
+    *range(61, 66),
+    *(71, 81, 82, 83),
+)
+"""First two digits of GB/T 2260; 81 to 83 begin residence permits too."""
 SHORTEST = 15
 """No identity number has fewer characters."""
 EXACT_DIGITS = 15
@@ -51,6 +61,13 @@ def has_id_shape(number: str) -> str:
     """
     shapes = "[0-9]{15}|[0-9]{17}[0-9X]([1-7][1-4](B[0-9])?)?|G[0-9]{17}[0-9X]"
     return f"regexp_full_match({number}, '{shapes}')"
+
+
+def has_known_province(number: str) -> str:
+    """Whether a number of the shape begins with a province of GB/T 2260; true of any other text."""
+    listed = ", ".join(f"'{code}'" for code in PROVINCES)
+    region = f"substr({number}, case when starts_with({number}, 'G') then 2 else 1 end, 2)"
+    return f"(not {has_id_shape(number)} or {region} in ({listed}))"
 
 
 def resident_number(number: str) -> str:

@@ -4,7 +4,7 @@ Text that is not of its column's type becomes null and its column is named in `u
 a rule can refuse the row; nothing is guessed. Amounts are rounded to the fen.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from minsheng import identity
@@ -133,6 +133,15 @@ def row_rules(contract: Contract) -> tuple[Rule, ...]:
                 )
             )
             rules.append(
+                Rule(
+                    f"{name}_has_a_known_province",
+                    "warning",
+                    identity.has_known_province(name),
+                    (name,),
+                    f"{label}前两位不是省级代码",
+                )
+            )
+            rules.append(
                 _critical(
                     f"{name}_is_born_before_delivery",
                     name,
@@ -141,6 +150,7 @@ def row_rules(contract: Contract) -> tuple[Rule, ...]:
                     f"{label}中的出生日期晚于送达日期",
                 )
             )
+    rules += _declared_rules(contract)
     dated_by = contract.delivery.dated_by if contract.delivery else None
     if contract.delivery and dated_by:
         label = contract.column(dated_by).label_zh
@@ -156,6 +166,27 @@ def row_rules(contract: Contract) -> tuple[Rule, ...]:
             )
         )
     return (*rules, *contract.rules)
+
+
+def _declared_rules(contract: Contract) -> Iterator[Rule]:
+    """What a department declares of a person, against what a valid number says."""
+    columns = {column.name: column for column in contract.columns}
+    if "id_number" not in columns:
+        return
+    number = identity.resident_number("id_number")
+    says = {"birth_date": identity.birth_date(number), "sex_code": identity.sex_code(number)}
+    for name, expression in says.items():
+        if name in columns:
+            label = columns[name].label_zh
+            yield Rule(
+                f"{name}_agrees_with_the_number",
+                "warning",
+                f"{name} is null or {identity.id_status(number)} <> 'valid' "
+                f"or {name} = {expression}",
+                (name, "id_number"),
+                f"{label}与证件号码不一致",
+                "请核对证件号码和本项，改正有误的一项",
+            )
 
 
 def typed_select(

@@ -30,6 +30,14 @@ def demo(
     dirty: Annotated[
         float, typer.Option(min=0, max=0.5, help="Share of rows with an error.")
     ] = 0.02,
+    broken_ids: Annotated[
+        float,
+        typer.Option(min=0, max=0.5, help="Share of a department's persons with a broken number."),
+    ] = 0.0,
+    odd_names: Annotated[
+        float,
+        typer.Option(min=0, max=0.5, help="Share of a department's persons with an odd name."),
+    ] = 0.0,
 ) -> None:
     """Invent an area's deliveries, put them into the inbox with the truth beside, and refresh."""
     with _clear_errors():
@@ -46,6 +54,8 @@ def demo(
                 households=households,
                 seed=seed,
                 dirty_rate=dirty,
+                broken_ids=broken_ids,
+                odd_names=odd_names,
                 datasets=settings.datasets,
                 progress=progress,
             )

@@ -68,10 +68,14 @@ AMOUNTS_OF_DATASET = {
 
 @dataclass(frozen=True)
 class SpoiledRows:
-    """Rows with errors; `error` is a position in ERROR_KINDS or NO_ERROR."""
+    """Rows with errors; `error` is a position in ERROR_KINDS or NO_ERROR.
+
+    `origin` is the position of each row before some were repeated.
+    """
 
     rows: DatasetRows
     error: Integers
+    origin: Integers
 
 
 def spoil(
@@ -81,7 +85,7 @@ def spoil(
     count = len(rows.file)
     error = np.full(count, NO_ERROR, dtype=np.int64)
     if dirty_rate <= 0 or not count:
-        return SpoiledRows(rows, error)
+        return SpoiledRows(rows, error, np.arange(count))
     weights = np.array([weight_in(kind, rows, contract) for kind in ERROR_KINDS])
     chosen = np.flatnonzero(rng.random(count) < dirty_rate)
     error[chosen] = rng.choice(len(ERROR_KINDS), size=len(chosen), p=weights / weights.sum())
@@ -126,8 +130,12 @@ def weight_in(kind: ErrorKind, rows: DatasetRows, contract: Contract) -> float:
 
 
 def date_columns(rows: DatasetRows, contract: Contract) -> list[str]:
-    """Columns with a day or month that may not lie in the future."""
-    return [name for name in rows.frame.columns if contract.columns[name].is_not_future]
+    """Columns with a day or month that may not lie in the future; a birth has its own errors."""
+    return [
+        name
+        for name in rows.frame.columns
+        if contract.columns[name].is_not_future and name != "birth_date"
+    ]
 
 
 def code_columns(rows: DatasetRows, contract: Contract) -> list[str]:
@@ -155,7 +163,11 @@ def change(
 ) -> tuple[str | None, str | None]:
     """The column and the cell's wrong value; no column where the row has no such cell."""
     if kind.startswith("id_"):
-        return "id_number", wrong_number(kind, rows.frame["id_number"][row], rng)
+        number = rows.frame["id_number"][row]
+        # A number that is broken already stays as it is.
+        if not is_plain(number):
+            return None, None
+        return "id_number", wrong_number(kind, number, rng)
     if kind == "name_wrong_character":
         name = rows.frame["person_name"][row]
         return "person_name", name[:-1] + pick(rng, tuple(WRONG_CHARACTERS))
@@ -179,6 +191,11 @@ def change(
     column = next(name for name in wanted if name in rows.frame.columns)
     value = rows.frame[column][row]
     return column, f"{value[:1]},{value[1:]}"
+
+
+def is_plain(number: str | None) -> bool:
+    """Whether a number has eighteen characters of which the first seventeen are digits."""
+    return number is not None and len(number) == 18 and number[:17].isdecimal()
 
 
 def wrong_number(kind: str, number: str, rng: np.random.Generator) -> str | None:
@@ -214,4 +231,4 @@ def with_duplicates(rows: DatasetRows, frame: pl.DataFrame, error: Integers) -> 
         person=rows.person[index],
         household=rows.household[index],
     )
-    return SpoiledRows(repeated, np.where(is_first, NO_ERROR, error[index]))
+    return SpoiledRows(repeated, np.where(is_first, NO_ERROR, error[index]), index)

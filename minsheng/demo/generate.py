@@ -11,14 +11,16 @@ import numpy as np
 import yaml
 
 from minsheng.demo.benchmark import write_benchmarks
+from minsheng.demo.departments import MISTAKE_NAMES, Departments, with_oddities
 from minsheng.demo.errors import ERROR_KINDS, KIND_NAMES, spoil
 from minsheng.demo.events import SHOCK_KINDS
 from minsheng.demo.files import Delivered, Inbox, add_special_deliveries, finish_files
 from minsheng.demo.identities import UNASSIGNED_REGIONS
-from minsheng.demo.lives import Lives, draw_chunks
+from minsheng.demo.lives import draw_chunks
+from minsheng.demo.oddities import Rates
 from minsheng.demo.people import HOUSEHOLDS_OF_A_CHUNK
 from minsheng.demo.plan import plan_files
-from minsheng.demo.reference import YEARS, Reference, read_reference
+from minsheng.demo.reference import YEARS, Integers, Reference, read_reference
 from minsheng.demo.rows import DatasetRows, Writer
 from minsheng.demo.rural_rows import RuralWriter
 from minsheng.demo.social_lives import draw_facts
@@ -31,7 +33,8 @@ class DemoSummary:
     """What a run of the demo has written.
 
     `rows_by_dataset` counts data rows of effective files; `errors_by_kind` the rows with each
-    error among them; `files` counts every data file, sidecars left out.
+    error among them, `mistakes_by_kind` those in which number, name, sex or birth are not the
+    person's; `files` counts every data file, sidecars left out.
     """
 
     households: int
@@ -41,6 +44,7 @@ class DemoSummary:
     rows: int
     rows_by_dataset: dict[str, int]
     errors_by_kind: dict[str, int]
+    mistakes_by_kind: dict[str, dict[str, int]]
     shocks_by_kind: dict[str, int]
     falls: int
 
@@ -53,6 +57,8 @@ def generate(
     households: int = 20_000,
     seed: int = 2022,
     dirty_rate: float = 0.02,
+    broken_ids: float = 0.0,
+    odd_names: float = 0.0,
     datasets: Collection[str] | None = None,
     progress: Callable[[str], None] | None = None,
 ) -> DemoSummary:
@@ -62,11 +68,14 @@ def generate(
     330399, were never assigned, so they are nobody's.  The same arguments give the same bytes.
     Neither folder may hold files already. `datasets` (`department__dataset`) leaves out the files
     of all others; what is in the rest is the same without them.
+    `broken_ids` and `odd_names` are shares of the persons in each department's register, see
+    registers.py; with either above 0 there are twins as well, and so other lives.
     """
     if households < 1:
         raise ValueError(f"households must be at least 1, not {households}")
     if not 0.0 <= dirty_rate <= 0.5:
         raise ValueError(f"dirty_rate must lie between 0 and 0.5, not {dirty_rate}")
+    rates = Rates(broken_ids, odd_names)
     for folder in (inbox, truth):
         if folder.exists() and any(path.is_file() for path in folder.rglob("*")):
             raise FileExistsError(f"{folder} already holds files; name an empty folder")
@@ -83,10 +92,16 @@ def generate(
     files = Inbox(inbox, plans)
     counts: Counter[str] = Counter()
     errors: Counter[str] = Counter()
+    mistakes: Counter[tuple[str, str]] = Counter()
     shocks: Counter[str] = Counter()
     with Truth(truth) as facts:
-        for lives in draw_chunks(reference.areas, households, seed):
+        for lives in draw_chunks(reference.areas, households, seed, rates.any):
+            lives, identities = with_oddities(lives, rates, seed)
+            departments = Departments(
+                lives, identities, reference.texts, rates, seed, has_errors=has_dirt or rates.any
+            )
             facts.write_lives(lives, reference.areas)
+            facts.write_identities(lives, identities)
             social = draw_facts(lives, seed)
             facts.write_facts(lives, social)
             writers = (
@@ -99,13 +114,20 @@ def generate(
                 for rows in writer.datasets():
                     if rows.dataset not in plans:
                         continue
-                    errors += write_rows(lives, rows, reference, files, facts, dirty_rate, rng)
+                    found = write_rows(departments, rows, reference, files, facts, dirty_rate, rng)
+                    errors += found[0]
+                    mistakes += found[1]
             rng = np.random.default_rng([seed, lives.chunk, 35])
             for rural in RuralWriter(lives, reference, seed).rural_datasets():
                 if rural.rows.dataset not in plans:
                     continue
                 facts.write_statements(lives, rural, files.plans[rural.rows.dataset])
-                errors += write_rows(lives, rural.rows, reference, files, facts, dirty_rate, rng)
+                found = write_rows(
+                    departments, rural.rows, reference, files, facts, dirty_rate, rng
+                )
+                errors += found[0]
+                mistakes += found[1]
+            facts.write_kept_errors(lives, departments.registers)
             member_count = len(lives.members.household)
             counts["households"] += len(lives.village)
             counts["members"] += member_count
@@ -132,32 +154,58 @@ def generate(
         rows=rows_by_dataset.total(),
         rows_by_dataset=dict(rows_by_dataset),
         errors_by_kind={kind: errors[kind] for kind in KIND_NAMES},
+        mistakes_by_kind={
+            column: {name: mistakes[column, name] for name in names}
+            for column, names in MISTAKE_NAMES.items()
+        },
         shocks_by_kind={kind: shocks[kind] for kind in SHOCK_KINDS},
         falls=counts["falls"],
     )
-    write_summary(truth / "summary.yaml", summary, seed, dirty_rate, special)
+    write_summary(truth / "summary.yaml", summary, seed, dirty_rate, rates, special)
     return summary
 
 
 def write_rows(
-    lives: Lives,
+    departments: Departments,
     rows: DatasetRows,
     reference: Reference,
     files: Inbox,
     facts: Truth,
     dirty_rate: float,
     rng: np.random.Generator,
-) -> Counter[str]:
-    """Write one dataset's rows with their errors and records; returns the errors by kind."""
-    spoiled = spoil(rows, reference.contracts[rows.dataset], dirty_rate, rng)
+) -> tuple[Counter[str], Counter[tuple[str, str]]]:
+    """Write one dataset's rows with their errors and records.
+
+    Returns the errors by kind and the mistakes by column and kind.
+    """
+    plans = files.plans[rows.dataset]
+    written, mistakes = departments.write(rows, plans)
+    spoiled = spoil(written, reference.contracts[rows.dataset], dirty_rate, rng)
     row_numbers = files.append(spoiled.rows)
-    facts.write_records(lives, spoiled, files.plans[rows.dataset], row_numbers)
-    by_kind = np.bincount(spoiled.error + 1, minlength=len(KIND_NAMES) + 1)[1:]
-    return Counter(dict(zip(KIND_NAMES, by_kind.tolist(), strict=True)))
+    mistakes = mistakes.of(spoiled.origin)
+    facts.write_records(departments.lives, spoiled, mistakes, plans, row_numbers)
+    return counted(KIND_NAMES, spoiled.error), Counter(
+        {
+            (column, name): count
+            for column, error in mistakes.by_column.items()
+            for name, count in counted(MISTAKE_NAMES[column], error).items()
+        }
+    )
+
+
+def counted(names: tuple[str, ...], index: Integers) -> Counter[str]:
+    """How often each name is pointed at; -1 points at none."""
+    by_name = np.bincount(index + 1, minlength=len(names) + 1)[1:]
+    return Counter(dict(zip(names, by_name.tolist(), strict=True)))
 
 
 def write_summary(
-    path: Path, summary: DemoSummary, seed: int, dirty_rate: float, special: list[Delivered]
+    path: Path,
+    summary: DemoSummary,
+    seed: int,
+    dirty_rate: float,
+    rates: Rates,
+    special: list[Delivered],
 ) -> None:
     """Write parameters, counts, error shares and the special deliveries."""
     total = max(sum(summary.errors_by_kind.values()), 1)
@@ -166,6 +214,7 @@ def write_summary(
             "households": summary.households,
             "seed": seed,
             "dirty_rate": dirty_rate,
+            **asdict(rates),
             "years": list(YEARS),
             "households_of_a_chunk": HOUSEHOLDS_OF_A_CHUNK,
             "regions_of_identity_numbers": list(UNASSIGNED_REGIONS),

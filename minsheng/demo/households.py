@@ -79,6 +79,8 @@ TEMPLATES: tuple[tuple[float, float, tuple[Slot, ...]], ...] = (
 )
 MAXIMUM_SLOTS = 7
 BIRTH_SHARE = 0.30
+# Of the pairs of siblings in a household.
+TWIN_SHARE = 0.03
 
 
 @dataclass(frozen=True)
@@ -87,7 +89,8 @@ class Members:
 
     `death` is in days since 1970-01-01 and NEVER for who lives on. `listed`, `relation` and
     `labour` have one column a list year; `head` has one row a household and holds the position
-    of the head, or -1 where nobody is left.
+    of the head, or -1 where nobody is left. `twin_of` holds the position of the twin born before,
+    -1 for who is none.
     """
 
     household: Integers
@@ -104,10 +107,13 @@ class Members:
     has_labour: Flags
     size_at_first: Integers
     is_single_elder: Flags
+    twin_of: Integers
 
 
-def draw_members(rng: np.random.Generator, count: int) -> Members:
-    """Draw the members of `count` households."""
+def draw_members(
+    rng: np.random.Generator, count: int, twins: np.random.Generator | None = None
+) -> Members:
+    """Draw the members of `count` households; `twins` draws which siblings are twins."""
     shares = np.array([share for share, _, _ in TEMPLATES])
     template = rng.choice(len(TEMPLATES), size=count, p=shares / shares.sum())
     roles, lows, highs, sizes = template_tables()
@@ -138,7 +144,14 @@ def draw_members(rng: np.random.Generator, count: int) -> Members:
     household = np.repeat(np.arange(count), MAXIMUM_SLOTS)[keep]
     start = np.searchsorted(household, np.arange(count))
     flat_role, flat_sex = role.ravel()[keep], sex.ravel()[keep]
-    flat_birth = distinct_births(birth.ravel()[keep], flat_sex)
+    flat_birth = birth.ravel()[keep]
+    twin_of = np.full(len(flat_role), -1, dtype=np.int64)
+    if twins is not None:
+        second = draw_twins(twins, household, flat_role, flat_birth)
+        flat_birth[second] = flat_birth[second - 1]
+        twin_of[second] = second - 1
+    flat_birth = distinct_births(flat_birth, flat_sex)
+    twin_of[flat_birth != flat_birth[twin_of]] = -1
     death = draw_deaths(rng, household, flat_role, flat_birth, count)
     listed = listed_years(flat_birth, death)
     head = heads(listed, start)
@@ -159,7 +172,18 @@ def draw_members(rng: np.random.Generator, count: int) -> Members:
         has_labour=np.logical_or.reduceat(listed & (labour < FIRST_WITHOUT_LABOUR), start, axis=0),
         size_at_first=size,
         is_single_elder=single_elder,
+        twin_of=twin_of,
     )
+
+
+def draw_twins(
+    rng: np.random.Generator, household: Integers, role: Integers, birth: Integers
+) -> Integers:
+    """Positions of children who are twins of the child before them; the newborn are none."""
+    is_child = (role == CHILD) & (birth < days_of(f"{FIRST_YEAR}-01-01"))
+    is_sibling = is_child[1:] & is_child[:-1] & (household[1:] == household[:-1])
+    sibling = np.flatnonzero(is_sibling) + 1
+    return sibling[rng.random(len(sibling)) < TWIN_SHARE]
 
 
 def template_tables() -> tuple[Integers, Integers, Integers, Integers]:

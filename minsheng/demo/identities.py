@@ -4,6 +4,9 @@ A number has the real shape of GB 11643 and a correct check digit, but its regio
 330390 to 330399, which have never been assigned to a county, so it can be nobody's.  Within a
 run no two persons share a number: each chunk of households has its own places in the sequence
 of every birth date and sex.  Names are drawn character by character.
+
+The second of twins stands next to the first in the sequence.  That place is another chunk's, so
+a run with twins uses only the lower half of the places for its chunks.
 """
 
 from __future__ import annotations
@@ -22,6 +25,10 @@ CHECK_CHARACTERS = np.frombuffer(b"10X98765432", dtype=np.uint8)
 PLACES = len(UNASSIGNED_REGIONS) * 500
 PLACES_OF_A_CHUNK = 5
 MAXIMUM_CHUNKS = PLACES // PLACES_OF_A_CHUNK
+MAXIMUM_CHUNKS_WITH_TWINS = MAXIMUM_CHUNKS // 2
+# Without a common factor with PLACES; one step in the sequence is INVERSE steps in the places.
+MULTIPLIER = 1237
+INVERSE = pow(MULTIPLIER, -1, PLACES)
 
 SURNAMES = tuple(
     "陈林黄张李王吴周徐叶郑杨刘朱胡潘金赵蔡夏项董谢卢曾钟雷蓝温施苏缪包翁毛章余沈何许孙高"
@@ -35,11 +42,11 @@ ETHNIC_FIRST = ("阿依古丽", "买买提", "古丽娜尔", "艾合买提", "�
 ETHNIC_LAST = ("阿不都拉", "艾山", "吐尼亚孜", "巴特尔", "多吉", "肉孜", "司马义", "尼牙孜")
 
 
-def distinct_births(birth: Integers, sex: Integers) -> Integers:
+def distinct_births(birth: Integers, sex: Integers, places: int = PLACES_OF_A_CHUNK) -> Integers:
     """Birth dates moved back by a day where more persons share date and sex than have places."""
     moved = birth.copy()
     while True:
-        crowded = rank_of_birth(moved, sex) >= PLACES_OF_A_CHUNK
+        crowded = rank_of_birth(moved, sex) >= places
         if not crowded.any():
             return moved
         # Going back never leaves the year except on a first of January, where going forward is
@@ -65,8 +72,49 @@ def rank_of_birth(birth: Integers, sex: Integers) -> Integers:
 def identity_numbers(birth: Integers, sex: Integers, chunk: int) -> pl.Series:
     """Numbers of the chunk's persons; the seventeenth digit is odd for men."""
     place = chunk * PLACES_OF_A_CHUNK + rank_of_birth(birth, sex)
-    # Multiplying by a number without a common factor spreads the places and keeps them distinct.
-    place = (place * 1237 + birth * 31) % PLACES
+    return numbers_at(spread(place, birth), birth, sex)
+
+
+def spread(place: Integers, birth: Integers) -> Integers:
+    """Places all over the sequence, distinct for distinct ones of the same birth date."""
+    return np.asarray((place * MULTIPLIER + birth * 31) % PLACES)
+
+
+def with_twins(
+    number: pl.Series, birth: Integers, sex: Integers, chunk: int, twin_of: Integers
+) -> pl.Series:
+    """Numbers in which most second twins stand next to the first.
+
+    A brother and a sister do so anyhow: one place has an odd and an even number.  The next place
+    of one sex is that of another chunk, and free if it lies in the upper half.
+    """
+    second = np.flatnonzero(twin_of >= 0)
+    second = second[sex[second] == sex[twin_of[second]]]
+    first = twin_of[second]
+    place = chunk * PLACES_OF_A_CHUNK + rank_of_birth(birth, sex)[first]
+    is_free = (place + INVERSE) % PLACES >= PLACES // 2
+    second, place = second[is_free], place[is_free]
+    if not len(second):
+        return number
+    next_place = (spread(place, birth[second]) + 1) % PLACES
+    return number.scatter(second, numbers_at(next_place, birth[second], sex[second]))
+
+
+def spare_numbers(
+    number: pl.Series, birth: Integers, sex: Integers, chunk: int, other_birth: Integers
+) -> pl.Series:
+    """For each person a number that nobody has; null where the chunk has no place left."""
+    count = len(birth)
+    both, sexes = np.r_[birth, other_birth], np.r_[sex, sex]
+    rank = rank_of_birth(both, sexes)[count:]
+    place = chunk * PLACES_OF_A_CHUNK + rank
+    spare = numbers_at(spread(place, other_birth), other_birth, sex)
+    is_free = pl.Series(rank < PLACES_OF_A_CHUNK) & ~spare.is_in(number.implode())
+    return pl.select(pl.when(is_free).then(spare)).to_series()
+
+
+def numbers_at(place: Integers, birth: Integers, sex: Integers) -> pl.Series:
+    """Numbers at places of the sequences of their birth dates and sexes."""
     region = np.array([int(region) for region in UNASSIGNED_REGIONS])[place // 500]
     sequence = place % 500 * 2 + sex % 2
     dates = birth.astype("datetime64[D]")

@@ -30,7 +30,7 @@ from minsheng.demo.health import (
     draw_settlements,
 )
 from minsheng.demo.households import Members, draw_members
-from minsheng.demo.identities import MAXIMUM_CHUNKS
+from minsheng.demo.identities import MAXIMUM_CHUNKS, MAXIMUM_CHUNKS_WITH_TWINS
 from minsheng.demo.people import (
     HOUSEHOLDS_OF_A_CHUNK,
     People,
@@ -39,6 +39,9 @@ from minsheng.demo.people import (
     household_numbers,
 )
 from minsheng.demo.reference import YEAR_COUNT, Areas, Integers
+
+TWINS = 64
+"""The stream of random numbers that makes twins of siblings."""
 
 
 @dataclass(frozen=True)
@@ -60,23 +63,27 @@ class Lives:
     events: Events
 
 
-def draw_chunks(areas: Areas, households: int, seed: int) -> Iterator[Lives]:
+def draw_chunks(
+    areas: Areas, households: int, seed: int, has_twins: bool = False
+) -> Iterator[Lives]:
     """Lives chunk by chunk; only one chunk is in memory at a time."""
     chunk_count = -(-households // HOUSEHOLDS_OF_A_CHUNK)
-    if chunk_count > MAXIMUM_CHUNKS:
+    maximum = MAXIMUM_CHUNKS_WITH_TWINS if has_twins else MAXIMUM_CHUNKS
+    if chunk_count > maximum:
         raise ValueError(
-            f"at most {MAXIMUM_CHUNKS * HOUSEHOLDS_OF_A_CHUNK} households have identity numbers"
+            f"at most {maximum * HOUSEHOLDS_OF_A_CHUNK} households have identity numbers"
         )
     for chunk in range(chunk_count):
         count = min(HOUSEHOLDS_OF_A_CHUNK, households - chunk * HOUSEHOLDS_OF_A_CHUNK)
-        yield draw_lives(areas, count, seed, chunk)
+        yield draw_lives(areas, count, seed, chunk, has_twins)
 
 
-def draw_lives(areas: Areas, count: int, seed: int, chunk: int) -> Lives:
+def draw_lives(areas: Areas, count: int, seed: int, chunk: int, has_twins: bool = False) -> Lives:
     """Draw `count` households as the chunk with number `chunk`."""
     rng = np.random.default_rng([seed, chunk, 0])
     village = draw_villages(rng, areas, count)
-    members = draw_members(rng, count)
+    twins = np.random.default_rng([seed, chunk, TWINS]) if has_twins else None
+    members = draw_members(rng, count, twins)
     people = draw_people(rng, members, village, areas, chunk)
     cause = draw_causes(rng, count)
     entry_year = draw_entry_years(rng, count)

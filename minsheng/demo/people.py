@@ -16,7 +16,12 @@ from minsheng.demo.households import (
     draw_deaths,
     listed_years,
 )
-from minsheng.demo.identities import distinct_births, identity_numbers, person_names
+from minsheng.demo.identities import (
+    distinct_births,
+    identity_numbers,
+    person_names,
+    with_twins,
+)
 from minsheng.demo.reference import Areas, Flags, Integers
 from minsheng.demo.text import days_of, month_of, padded_texts
 
@@ -86,6 +91,7 @@ def draw_people(
             neighbour_count,
         ),
     ]
+    twin_of = np.r_[members.twin_of, np.full(neighbour_count, -1)]
     households = len(members.start)
     family = np.r_[members.household, households + numbers]
     marries_in = np.isin(members.role, (SPOUSE, DAUGHTER_IN_LAW))
@@ -93,7 +99,7 @@ def draw_people(
     died = death != NEVER
     return People(
         key=chunk * PERSONS_OF_A_CHUNK + np.arange(member_count + neighbour_count),
-        id_number=identity_numbers(birth, sex, chunk),
+        id_number=with_twins(identity_numbers(birth, sex, chunk), birth, sex, chunk, twin_of),
         name=person_names(rng, family, shares_name),
         sex=sex,
         birth=birth,

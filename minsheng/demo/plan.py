@@ -62,6 +62,7 @@ UNWRITTEN_COLUMNS = {
     "village_condition": frozenset({"area_name"}),
     "area_report": frozenset({"month", "document"}),
     "task_attestation": frozenset({"month", "remark"}),
+    "disability_certificate": frozenset({"birth_date"}),
 }
 MAXIMUM_SHEET_ROWS = 200_000
 # Bound on the certificates in the largest county's last register, a household of the run.

@@ -11,18 +11,25 @@ import polars as pl
 import pyarrow as pa  # type: ignore[import-untyped, unused-ignore]
 import pyarrow.parquet as pq  # type: ignore[import-untyped, unused-ignore]
 
+from minsheng.demo.departments import MISTAKE_NAMES, Mistakes
 from minsheng.demo.errors import ERROR_KINDS, KIND_NAMES, NO_ERROR, SpoiledRows
 from minsheng.demo.events import SHOCK_KINDS
 from minsheng.demo.files import Delivered
 from minsheng.demo.households import NEVER
 from minsheng.demo.lives import Lives
+from minsheng.demo.oddities import SECOND, SHARED, Identities
 from minsheng.demo.plan import PlannedFile
-from minsheng.demo.reference import FIRST_YEAR, YEAR_COUNT, Areas, Flags, Integers
+from minsheng.demo.reference import FIRST_YEAR, MONTH_COUNT, YEAR_COUNT, Areas, Flags, Integers
+from minsheng.demo.registers import Register
 from minsheng.demo.rural_rows import RuralRows
 from minsheng.demo.social_lives import Facts
 from minsheng.demo.text import first_day_of_month
+from minsheng.demo.wrong_names import NAME_ERROR_NAMES
+from minsheng.demo.wrong_numbers import NUMBER_ERROR_NAMES
 
 Table = dict[str, pa.Array]
+
+IDENTITY_KINDS = ("first", "shared_number", "reregistered", "second_number", "former_name")
 
 SCHEMAS = {
     "person": pa.schema(
@@ -34,6 +41,28 @@ SCHEMAS = {
             "birth_date": pa.date32(),
             "household_number": pa.string(),
             "died_on": pa.date32(),
+            "twin_key": pa.int64(),
+        }
+    ),
+    "identity": pa.schema(
+        {
+            "person_key": pa.int64(),
+            "id_number": pa.string(),
+            "person_name": pa.string(),
+            "kind": pa.string(),
+            "since": pa.date32(),
+            "until": pa.date32(),
+        }
+    ),
+    "kept_error": pa.schema(
+        {
+            "department": pa.string(),
+            "person_key": pa.int64(),
+            "column": pa.string(),
+            "kind": pa.string(),
+            "written": pa.string(),
+            "first_month": pa.date32(),
+            "last_month": pa.date32(),
         }
     ),
     "household_year": pa.schema(
@@ -66,6 +95,12 @@ SCHEMAS = {
             "household_number": pa.dictionary(pa.int32(), pa.string()),
             "error_kind": pa.dictionary(pa.int32(), pa.string()),
             "is_refused": pa.bool_(),
+            "number_error": pa.dictionary(pa.int32(), pa.string()),
+            "name_error": pa.dictionary(pa.int32(), pa.string()),
+            "sex_error": pa.dictionary(pa.int32(), pa.string()),
+            "birth_error": pa.dictionary(pa.int32(), pa.string()),
+            "is_number_slip": pa.bool_(),
+            "is_name_slip": pa.bool_(),
         }
     ),
     "shock": pa.schema(
@@ -153,6 +188,8 @@ class Truth:
         """Persons, household years, shocks and falls of a chunk."""
         people, members, economy = lives.people, lives.members, lives.economy
         died = people.death != NEVER
+        neighbours = np.full(len(people.key) - len(members.household), -1)
+        twin = np.r_[members.twin_of, neighbours]
         self.write(
             "person",
             {
@@ -163,6 +200,7 @@ class Truth:
                 "birth_date": dates(people.birth),
                 "household_number": gathered(lives.household_number, people.household),
                 "died_on": dates(people.death, ~died),
+                "twin_key": keys(people.key, twin),
             },
         )
         year, household = np.nonzero(members.member_count[:, :YEAR_COUNT].T > 0)
@@ -207,6 +245,75 @@ class Truth:
             },
         )
 
+    def write_identities(self, lives: Lives, identities: Identities) -> None:
+        """Every number and name that persons truly have or had, and from when to when.
+
+        The first number and another one stand with the name of today, a former name with the
+        first number.
+        """
+        people = lives.people
+        count = len(people.key)
+        is_replaced = identities.changed != NEVER
+        changed = first_day_of_month(np.where(is_replaced, identities.changed, 0))
+        is_shared = (identities.kind == SHARED).astype(np.int64)
+        other = np.flatnonzero(identities.other_number.is_not_null().to_numpy())
+        former = np.flatnonzero(identities.former_name.is_not_null().to_numpy())
+        is_second = (identities.kind[other] == SECOND).astype(np.int64)
+        person = np.r_[np.arange(count), other, former]
+        kind = np.r_[is_shared, 2 + is_second, np.full(len(former), 4)]
+        since = np.r_[
+            people.birth,
+            np.where(is_second == 1, people.birth[other], changed[other]),
+            people.birth[former],
+        ]
+        until = np.r_[changed - 1, changed[other], identities.former_until[former]]
+        lasts = np.r_[~is_replaced, np.ones(len(other), np.bool_), np.zeros(len(former), np.bool_)]
+        number = pl.concat(
+            [
+                people.id_number,
+                identities.other_number.gather(other),
+                people.id_number.gather(former),
+            ]
+        )
+        name = pl.concat(
+            [people.name, people.name.gather(other), identities.former_name.gather(former)]
+        )
+        self.write(
+            "identity",
+            {
+                "person_key": pa.array(people.key[person]),
+                "id_number": texts(number),
+                "person_name": texts(name),
+                "kind": gathered(pl.Series(IDENTITY_KINDS), kind),
+                "since": dates(since),
+                "until": dates(until, lasts),
+            },
+        )
+
+    def write_kept_errors(self, lives: Lives, registers: dict[str, Register]) -> None:
+        """What departments have wrong of whom, and in which months."""
+        for department in sorted(registers):
+            register = registers[department]
+            for column, kept, names in (
+                ("id_number", register.numbers, NUMBER_ERROR_NAMES),
+                ("person_name", register.names, NAME_ERROR_NAMES),
+            ):
+                person = kept.person
+                first = kept.first_year * 12 - register.phase[person]
+                last = kept.last_year * 12 + 11 - register.phase[person]
+                self.write(
+                    "kept_error",
+                    {
+                        "department": pa.array([department] * len(person)),
+                        "person_key": pa.array(lives.people.key[person]),
+                        "column": pa.array([column] * len(person)),
+                        "kind": gathered(pl.Series(names), kept.kind),
+                        "written": texts(kept.written),
+                        "first_month": dates(first_day_of_month(np.maximum(first, 0))),
+                        "last_month": dates(first_day_of_month(np.minimum(last, MONTH_COUNT - 1))),
+                    },
+                )
+
     def write_facts(self, lives: Lives, facts: dict[str, Facts]) -> None:
         """The facts that a chunk's rows tell, once each however often they are told."""
         for dataset, part in facts.items():
@@ -226,10 +333,15 @@ class Truth:
         self,
         lives: Lives,
         spoiled: SpoiledRows,
+        mistakes: Mistakes,
         files: tuple[PlannedFile, ...],
         row_numbers: Integers,
     ) -> None:
-        """What each row of a dataset's files is about, and what is wrong with it."""
+        """What each row of a dataset's files is about, and what is wrong with it.
+
+        `is_refused` follows from `error_kind` alone; a number with a wrong digit may say besides
+        that its holder is not born yet.
+        """
         rows = spoiled.rows
         is_refused = np.array([*(kind.is_refused for kind in ERROR_KINDS), False])
         self.write(
@@ -243,7 +355,8 @@ class Truth:
                 ),
                 "error_kind": coded(list(KIND_NAMES), spoiled.error, spoiled.error == NO_ERROR),
                 "is_refused": pa.array(is_refused[spoiled.error]),
-            },
+            }
+            | mistake_columns(mistakes),
         )
 
     def write_statements(
@@ -282,7 +395,8 @@ class Truth:
                 "household_number": coded([], nothing, nothing < 0),
                 "error_kind": coded([], nothing, nothing < 0),
                 "is_refused": pa.array(np.zeros(len(position), dtype=np.bool_)),
-            },
+            }
+            | mistake_columns(Mistakes.none(len(position))),
         )
 
     def write_deliveries(self, delivered: list[Delivered]) -> None:
@@ -317,6 +431,17 @@ def file_columns(files: tuple[PlannedFile, ...], position: Integers) -> Table:
         "period": coded([file.period for file in files], position, none),
         "sender": coded(senders, position, lacks_sender[position]),
         "file": coded([file.path for file in files], position, none),
+    }
+
+
+def mistake_columns(mistakes: Mistakes) -> Table:
+    """What is wrong with who each row says it is about."""
+    return {
+        f"{column}_error": coded(list(MISTAKE_NAMES[column]), error, error < 0)
+        for column, error in mistakes.by_column.items()
+    } | {
+        "is_number_slip": pa.array(mistakes.is_number_slip),
+        "is_name_slip": pa.array(mistakes.is_name_slip),
     }
 
 

@@ -1,0 +1,130 @@
+"""Who is who from refresh to refresh: a decision comes back, counts, and can be undone."""
+
+from datetime import datetime
+from pathlib import Path
+
+import openpyxl
+import pytest
+import yaml
+
+from minsheng.settings import PROJECT_ROOT, load_settings
+from pipelines.refresh import refresh
+from tests.pipelines.conftest import CORE, Home, make_demo
+
+DECISION = "casework__link_decision"
+HOUSEHOLDS = 120
+ALIASES = "select alias_id, person_id from linked.person_alias order by alias_id"
+
+
+@pytest.fixture(scope="module")
+def decided(tmp_path_factory: pytest.TempPathFactory) -> Home:
+    """A dirty demo that takes decisions, refreshed once."""
+    deployment = tmp_path_factory.mktemp("deployment")
+    settings = yaml.safe_load((Path(CORE) / "settings.yaml").read_text(encoding="utf-8"))
+    settings["datasets"].append(DECISION)
+    (deployment / "settings.yaml").write_text(yaml.safe_dump(settings), encoding="utf-8")
+    made = make_demo(
+        tmp_path_factory.mktemp("decided"), 0.1, HOUSEHOLDS, deployment=str(deployment)
+    )
+    home = Home(made, refresh(made))
+    assert home.outcome.state == "published", home.outcome.message
+    return home
+
+
+def refreshed(home: Home) -> None:
+    outcome = refresh(home.settings)
+    assert outcome.state == "published", outcome.message
+
+
+def review_of(home: Home) -> Path:
+    (workbook,) = home.settings.worklists.glob("link_decision_*.xlsx")
+    return workbook
+
+
+def send_back(home: Home, decision: str, row: int = 2) -> tuple[str, str]:
+    """Decide on one row of the workbook as an official does and put it into the inbox."""
+    workbook = openpyxl.load_workbook(review_of(home))
+    sheet = workbook["核对"]
+    headers = {cell.value: cell.column for cell in sheet[1]}
+    for header, value in {
+        "核定结果": decision,
+        "核定日期": "2023-01-05",
+        "核定人": "某镇民政办",
+        "核定理由": "入户核对",
+    }.items():
+        sheet.cell(row, headers[header], value)
+    one, other = (str(sheet.cell(row, headers[name]).value) for name in ("甲方标识", "乙方标识"))
+    folder = home.settings.inbox / "casework" / "link_decision"
+    folder.mkdir(parents=True, exist_ok=True)
+    name = f"2022-12_{datetime.now():%H%M%S%f}.xlsx"
+    workbook.save(folder / name)
+    return one, other
+
+
+def test_a_decision_comes_back_in_the_workbook_counts_and_is_withdrawn(decided: Home) -> None:
+    before = dict(decided.rows(ALIASES))
+    one, other = send_back(decided, "同一人")
+    assert before[one] != before[other]
+    refreshed(decided)
+
+    linked = dict(decided.rows(ALIASES))
+    assert linked[one] == linked[other]
+    moved = {key for key in before if linked[key] != before[key]}
+    assert moved and {before[key] for key in moved} <= {before[one], before[other]}
+    assert dict(decided.rows("select change_kind, key_count from quality.link_change")) == {
+        "same": len(before) - len(moved),
+        "moved": len(moved),
+    }
+
+    # it stays decided when other deliveries come, and is no longer asked
+    sheet = openpyxl.load_workbook(review_of(decided))["核对"]
+    asked = {(row[0], row[1]) for row in sheet.iter_rows(min_row=2, values_only=True)}
+    assert (one, other) not in asked
+    folder = decided.settings.inbox / "casework" / "link_decision"
+    (folder / "2023-01.csv").write_text(
+        f"甲方标识,乙方标识,核定结果,核定日期,核定人\n{other},{one},撤销,2023-02-01,某镇民政办\n",
+        encoding="utf-8",
+    )
+    refreshed(decided)
+    assert dict(decided.rows(ALIASES)) == before
+
+
+def test_too_many_changed_keys_publish_nothing_and_say_so(
+    decided: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    policies = tmp_path / "policies"
+    policies.mkdir()
+    table = yaml.safe_load((PROJECT_ROOT / "policies" / "linkage.yaml").read_text("utf-8"))
+    table["limits"]["largest_changed_share"] = 0.0
+    (policies / "linkage.yaml").write_text(yaml.safe_dump(table), encoding="utf-8")
+    settings = (decided.settings.deployment / "settings.yaml").read_text(encoding="utf-8")
+    (tmp_path / "settings.yaml").write_text(settings, encoding="utf-8")
+    strict = load_settings(decided.settings.home, str(tmp_path))
+
+    send_back(decided, "同一人", row=3)
+    before = decided.rows(ALIASES)
+    outcome = refresh(strict)
+    assert outcome.state == "failed"
+    assert "not_too_many_keys_have_changed" in outcome.message
+    assert decided.rows(ALIASES) == before
+    refreshed(decided)  # two in a hundred allow one more
+    assert decided.rows(ALIASES) != before
+
+
+def test_a_decision_without_a_day_or_a_name_is_refused(decided: Home) -> None:
+    folder = decided.settings.inbox / "casework" / "link_decision"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "2023-03.csv").write_text(
+        "甲方标识,乙方标识,核定结果,核定日期,核定人\na,b,同一人,,某人\nc,d,非同一人,2023-03-01,\n"
+        "nobody,nothing,同一人,2023-03-01,某人\n",
+        encoding="utf-8",
+    )
+    refreshed(decided)
+    assert decided.rows(
+        "select rule, count(*) from quality.finding "
+        f"where source = '{DECISION}' and severity = 'critical' group by rule order by rule"
+    ) == [("decision_is_attributed", 1), ("decision_is_dated", 1)]
+    # the keys of the third are nobody's: told, and nothing changes
+    assert decided.rows(
+        "select failing_rows from quality.check_result where check_name = 'decided_keys_are_known'"
+    ) == [(2,)]
