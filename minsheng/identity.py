@@ -23,6 +23,8 @@ SHORTEST = 15
 """No identity number has fewer characters."""
 EXACT_DIGITS = 15
 """A spreadsheet keeps this many digits of a number; a longer one in a number cell is ruined."""
+OPENING, CLOSING = "（(【〔", "）)】〕"
+NOTES = f"[{OPENING}][^{OPENING}{CLOSING}]*[{CLOSING}]?"
 BLANKS = "\\s\u3000\u00a0\u200b\ufeff"  # blanks of text pasted from documents, seen and unseen
 
 
@@ -121,12 +123,17 @@ def id_status(number: str) -> str:
 
 
 def name_key(name: str) -> str:
-    """`name` as it is compared: without blanks and with one form of the middle dot."""
+    """`name` as it is compared: without blanks and bracketed notes, and with one form of the dot.
+
+    A note tells who is meant (the head, the younger of two) or how to write a rare character.
+    """
     mended = (
         f"regexp_replace(translate({name}, '{MIDDLE_DOTS}', '{'·' * len(MIDDLE_DOTS)}'), "
         f"'[{BLANKS}]', '', 'g')"
     )
-    # nearly every name has neither, and looking costs a sixth of mending
+    bare = f"regexp_replace({mended}, '{NOTES}', '', 'g')"
+    # nearly every name has none of it, and looking costs a sixth of mending
     return (
-        f"case when regexp_matches({name}, '[{BLANKS}{MIDDLE_DOTS}]') then {mended} else {name} end"
+        f"case when regexp_matches({name}, '[{BLANKS}{MIDDLE_DOTS}{OPENING}]') "
+        f"then coalesce(nullif({bare}, ''), {mended}) else {name} end"
     )

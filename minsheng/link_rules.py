@@ -174,56 +174,61 @@ def pair_select(
     of rows (`node, kind, value`) for each kind of `traits`, of which one has to be equal.
     Raises LinkRuleError if the rule names a field that is neither.
     """
+    tree = _parsed(rule.agree, rule.name) if rule.agree else None
+    compared = dict.fromkeys(column.name for column in tree.find_all(exp.Column)) if tree else {}
+    unknown = sorted(set(compared) - set(columns))
+    if unknown:
+        raise LinkRuleError(f"{rule.name}: no record has the fields {unknown}")
     selects = []
     for block in rule.blocks:
-        joins, conditions, shown = [], [], []
-        for number, text in enumerate(block):
-            expression = _parsed(text, rule.name)
-            used = {column.name for column in expression.find_all(exp.Column)}
-            if used & set(traits):
-                if expression.sql() not in traits:
+        # each side with all that has to be equal, so that one hash join compares it at once
+        sides = []
+        for side, predicate in zip(SIDES, (rule.of, rule.to), strict=True):
+            values, joins = [], []
+            for number, text in enumerate(block):
+                expression = _parsed(text, rule.name)
+                if not {column.name for column in expression.find_all(exp.Column)} & set(traits):
+                    value = _of_node(expression, columns, rule.name)
+                elif expression.sql() in traits:
+                    value = f"trait_{number}.value"
+                    joins.append(
+                        f"join {TRAIT_TABLE} as trait_{number} on trait_{number}.node = node.node "
+                        f"and trait_{number}.kind = '{text}'"
+                    )
+                else:
                     raise LinkRuleError(f"{rule.name}: {text!r}: a trait is compared as it is")
-                names = {side: f"{side}_{number}" for side in SIDES}
-                joins += [
-                    f"join {TRAIT_TABLE} as {names['one']} "
-                    f"on {names['one']}.node = one.node and {names['one']}.kind = '{text}'",
-                    f"join {TRAIT_TABLE} as {names['other']} "
-                    f"on {names['other']}.node = other.node and {names['other']}.kind = '{text}'",
-                ]
-                sides = [f"{names[side]}.value" for side in SIDES]
-            else:
-                sides = [_of_side(expression, side, columns, rule.name) for side in SIDES]
-            conditions.append(f"{sides[0]} = {sides[1]}")
-            shown.append(f"'{text.replace(chr(39), chr(39) * 2)} = ' || {sides[0]}")
-        for predicate, side in ((rule.of, "one"), (rule.to, "other")):
-            if predicate:
-                conditions.append(
-                    f"({_of_side(_parsed(predicate, rule.name), side, columns, rule.name)})"
-                )
-        if rule.agree:
-            tree = _parsed(rule.agree, rule.name)
-            compared = dict.fromkeys(column.name for column in tree.find_all(exp.Column))
-            unknown = sorted(set(compared) - set(columns))
-            if unknown:
-                raise LinkRuleError(f"{rule.name}: no record has the fields {unknown}")
-            conditions.append(f"({tree.sql(dialect='duckdb')})")
-            shown += [
-                f"'{name}: ' || coalesce(one.{name}::varchar, '') || ' / ' "
-                f"|| coalesce(other.{name}::varchar, '')"
-                for name in compared
-            ]
+                values.append(f"{value} as equal_{number}")
+            fields = [f"node.{name}" for name in ("node", *compared)]
+            where = (
+                f"where {_of_node(_parsed(predicate, rule.name), columns, rule.name)}"
+                if predicate
+                else ""
+            )
+            sides.append(
+                f"{side} as materialized (select {', '.join((*fields, *values))} "
+                f"from {nodes} as node {' '.join(joins)} {where})"
+            )
+        equal = " and ".join(f"one.equal_{n} = other.equal_{n}" for n in range(len(block)))
+        shown = [
+            f"'{text.replace(chr(39), chr(39) * 2)} = ' || one.equal_{number}"
+            for number, text in enumerate(block)
+        ]
+        shown += [
+            f"'{name}: ' || coalesce(one.{name}::varchar, '') || ' / ' "
+            f"|| coalesce(other.{name}::varchar, '')"
+            for name in compared
+        ]
         # a rule that asks the same of both sides would find every pair twice
-        conditions.append(
-            "one.node < other.node" if rule.of == rule.to else "one.node <> other.node"
-        )
+        order = "one.node < other.node" if rule.of == rule.to else "one.node <> other.node"
+        agree = f"and ({tree.sql(dialect='duckdb')})" if tree else ""
         selects.append(
             f"""
+            (with {", ".join(sides)}
             select {place} as rule_place, one.node as one, other.node as other,
                 {" || '; ' || ".join(shown)} as evidence
-            from {nodes} as one
-            cross join {nodes} as other
-            {" ".join(joins)}
-            where {" and ".join(conditions)}
+            from one
+            join other on {equal}
+            where {order} {agree})
             """
         )
     return (
@@ -232,10 +237,10 @@ def pair_select(
     )
 
 
-def _of_side(expression: exp.Expr, side: str, columns: Sequence[str], rule: str) -> str:
+def _of_node(expression: exp.Expr, columns: Sequence[str], rule: str) -> str:
     tree = expression.copy()
     for column in tree.find_all(exp.Column):
         if column.table or column.name not in columns:
             raise LinkRuleError(f"{rule}: no record has a field {column.sql()}")
-        column.set("table", exp.to_identifier(side))
+        column.set("table", exp.to_identifier("node"))
     return tree.sql(dialect="duckdb")
