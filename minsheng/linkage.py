@@ -11,19 +11,12 @@ from dataclasses import dataclass
 
 import duckdb
 
-from minsheng import clusters, identity, pinyin
+from minsheng import identity, link_pairs, pinyin
 from minsheng.contracts import Contract
 from minsheng.link_review import review_select
-from minsheng.link_rules import MACROS, LinkRuleError, RuleTable, pair_select
+from minsheng.link_rules import RuleTable
 from minsheng.pseudonyms import PseudonymKey, mint
 from minsheng.quoting import literal
-
-EXACT_RULE = "id_and_name"
-CONFLICT_RULE = "name_conflict"
-ALONE_RULE = "own_record"
-DECIDED_RULE = "decided"
-OWN_RULES = (EXACT_RULE, CONFLICT_RULE, ALONE_RULE, DECIDED_RULE)
-"""Why a record belongs to its person where no rule of the table says it."""
 
 TRAITS = ("village_code", "phone", "birth_date", "household_identity", "student_number")
 """Columns of sources that rules may compare as they are."""
@@ -61,8 +54,6 @@ READS: Mapping[str, frozenset[str]] = {
 }
 """What each table of the layer is made from; `staged` stands for every source."""
 
-DECIDED_PLACE = -1
-"""Of what persons have decided, before the first rule of the table."""
 PLACES = 4294967296
 """More than a delivery has rows: orders of delivery times this plus the row number."""
 
@@ -95,9 +86,10 @@ def table_selects(connection: duckdb.DuckDBPyConnection, table: str, given: Give
     if table == "trait":
         return [trait_select(given.sources, given.earlier)]
     if table == "pair":
-        return [make_pairs(connection, given.rules, given.sources)]
+        fields = (NODE_FIELDS, TRAIT_KINDS)
+        return [link_pairs.make_pairs(connection, given.rules, given.sources, *fields)]
     if table == "membership":
-        return [membership_select(connection)]
+        return [link_pairs.membership_select(connection)]
     if table == "review":
         return [review_select(given.sources)]
     if table == "identity":
@@ -294,182 +286,6 @@ def trait_select(sources: Sequence[Contract], earlier: Mapping[str, str]) -> str
     return f"select distinct node, kind, value from ({' union all '.join(selects)})"
 
 
-def make_pairs(
-    connection: duckdb.DuckDBPyConnection, table: RuleTable, sources: Sequence[Contract]
-) -> str:
-    """Find and judge the pairs of all rules; return the SELECT of `vault.pair`.
-
-    Raises LinkRuleError if a rule does not fit.
-    """
-    for macro in MACROS:
-        connection.execute(macro)
-    connection.execute(
-        "create or replace temp table found (rule_place integer, one uhugeint, other uhugeint, "
-        "evidence varchar)"
-    )
-    for place, rule in enumerate(table.rules):
-        select = pair_select(rule, place, "vault.node", NODE_FIELDS, TRAIT_KINDS)
-        try:
-            connection.execute(f"insert into found {select}")
-        except duckdb.Error as fault:
-            told = str(fault).partition("\n")[0]
-            raise LinkRuleError(f"rule {rule.name}: {told}") from None
-    pairs = [
-        clusters.Pair(*row)
-        for row in connection.execute("select rule_place, one, other from found").fetchall()
-    ]
-    decided = _decided(connection)
-    connection.execute(
-        "create or replace temp table concerned as "
-        "select one as node from found union select other from found "
-        "union select one from decided union select other from decided"
-    )
-    facts = clusters.Facts(
-        numbers=dict(
-            connection.execute(
-                "select node, number from vault.node semi join concerned using (node) "
-                "where is_anchor"
-            ).fetchall()
-        ),
-        rolls=_rolls(connection, table, sources),
-        linked=decided["link"],
-        parted=decided["part"],
-        barred=_sets(
-            connection,
-            "select node.node, decided_from from vault.decision "
-            "join vault.node as node on node.alias_id = one_key "
-            "where link_decision_code = 'split'",
-        ),
-        sources=_sets(
-            connection,
-            "select distinct record.node, source from vault.record "
-            "semi join concerned using (node) "
-            "where source in (select decided_from from vault.decision)",
-        ),
-    )
-    resolution = clusters.resolve(pairs, table.rules, facts, int(table.limits["largest_cluster"]))
-    connection.execute(
-        "create or replace temp table judged (rule_place integer, one uhugeint, other uhugeint, "
-        "is_linked boolean, doubt varchar)"
-    )
-    connection.execute(
-        "create or replace temp table refused (one uhugeint, other uhugeint, doubt varchar)"
-    )
-    _insert(connection, "refused", [(*pair, doubt) for pair, doubt in resolution.refused])
-    rows: list[tuple[object, ...]] = [
-        (pair.rule, pair.one, pair.other, True, None) for pair in resolution.links
-    ]
-    rows += [(pair.rule, pair.one, pair.other, False, doubt) for pair, doubt in resolution.reviews]
-    _insert(connection, "judged", rows)
-    names = ", ".join(f"({place}, {literal(rule.name)})" for place, rule in enumerate(table.rules))
-    return f"""
-        select judged.rule_place, rule.name as link_rule_code, judged.one, judged.other,
-            judged.is_linked, judged.doubt as doubt_code, found.evidence
-        from judged
-        join found using (rule_place, one, other)
-        join (values {names}) as rule (rule_place, name) using (rule_place)
-        union all
-        select {DECIDED_PLACE}, {literal(DECIDED_RULE)}, one, other, doubt is null, doubt,
-            'decided ' || decided_date
-        from (select * from decided where link_decision_code = 'link')
-        left join refused using (one, other)
-    """
-
-
-def _decided(connection: duckdb.DuckDBPyConnection) -> dict[str, list[tuple[int, int]]]:
-    """Make `decided`: what is decided of two nodes; a key that nothing has is left out."""
-    connection.execute(
-        """
-        create or replace temp table decided as
-        select distinct one.node as one, other.node as other, link_decision_code, decided_date
-        from vault.decision
-        join vault.node as one on one.alias_id = one_key
-        join vault.node as other on other.alias_id = other_key
-        where one.node <> other.node and link_decision_code in ('link', 'part')
-        """
-    )
-    rows = connection.execute("select link_decision_code, one, other from decided").fetchall()
-    return {
-        kind: [(one, other) for each, one, other in rows if each == kind]
-        for kind in ("link", "part")
-    }
-
-
-def _sets(connection: duckdb.DuckDBPyConnection, select: str) -> dict[int, frozenset[str]]:
-    """The values of each node that a SELECT lists."""
-    found: dict[int, set[str]] = {}
-    for node, value in connection.execute(select).fetchall():
-        found.setdefault(node, set()).add(value)
-    return {node: frozenset(values) for node, values in found.items()}
-
-
-def _rolls(
-    connection: duckdb.DuckDBPyConnection, table: RuleTable, sources: Sequence[Contract]
-) -> dict[int, frozenset[str]]:
-    """The rolls with their periods in which the nodes of pairs stand."""
-    enabled = {source.table for source in sources}
-    selects = [
-        f"""
-        select distinct record.node, '{roll} ' || staged.period
-        from (select * from vault.record semi join concerned using (node)
-            where source = {literal(roll)}) as record
-        join staged.{roll} as staged using (record_identity)
-        """
-        for roll in table.rolls
-        if roll in enabled
-    ]
-    return _sets(connection, " union all ".join(selects)) if selects else {}
-
-
-def membership_select(connection: duckdb.DuckDBPyConnection) -> str:
-    """The SELECT of `vault.membership`: one row per node, with its person and why it is theirs."""
-    linked = connection.execute(
-        "select one, other from vault.pair where is_linked order by one, other"
-    ).fetchall()
-    joined = clusters.resolve([], (), clusters.Facts(linked=linked), largest=len(linked) + 1).roots
-    connection.execute("create or replace temp table cluster (node uhugeint, root uhugeint)")
-    _insert(connection, "cluster", list(joined.items()))
-    return f"""
-with placed as (
-    select node.*, coalesce(cluster.root, node.node) as root
-    from vault.node as node
-    left join cluster using (node)
-),
-person as (
-    -- the first record of the cluster gives the key
-    select
-        root,
-        arg_min(alias_id, (first_record, alias_id)) as person_id,
-        bool_or(is_anchor) as is_confirmed
-    from placed
-    group by root
-),
-rule as (
-    select node, arg_min(link_rule_code, (place, rule_place)) as link_rule_code
-    from (
-        select one as node, link_rule_code, rule_place, 1 as place from vault.pair where is_linked
-        union all
-        select other, link_rule_code, rule_place, 2 from vault.pair where is_linked
-    )
-    group by node
-)
-select
-    placed.node,
-    person.person_id,
-    placed.alias_id,
-    case
-        when placed.is_anchor then '{EXACT_RULE}'
-        when rule.link_rule_code is not null then rule.link_rule_code
-        when placed.id_status_code = 'valid' then '{CONFLICT_RULE}'
-        else '{ALONE_RULE}'
-    end as link_rule_code,
-    person.is_confirmed
-from placed
-join person using (root)
-left join rule on rule.node = placed.node
-"""
-
-
 IDENTITY_SELECT = f"""
 with anchor as (
     select membership.person_id,
@@ -544,27 +360,6 @@ group by record.record_identity, record.period_month
 def is_personal(source: Contract) -> bool:
     """Whether rows of the source name persons."""
     return any(column.name == "record_identity" for column in source.columns)
-
-
-def _insert(
-    connection: duckdb.DuckDBPyConnection, table: str, rows: Sequence[Sequence[object]]
-) -> None:
-    import pyarrow as pa
-
-    if not rows:
-        return
-    columns = list(zip(*rows, strict=True))
-    texts = pa.table(
-        {
-            f"column_{place}": pa.array(
-                [None if v is None else str(v) for v in values], pa.string()
-            )
-            for place, values in enumerate(columns)
-        }
-    )
-    connection.register("rows_to_insert", texts)
-    connection.execute(f"insert into {table} select * from rows_to_insert")
-    connection.unregister("rows_to_insert")
 
 
 _NO_RECORDS = """

@@ -186,7 +186,7 @@ def test_a_person_without_a_number_has_the_hmac_of_source_and_identity(
     registry: Registry,
 ) -> None:
     registry.deliver(("d1", INSURANCE, [(None, "甲一")]))
-    assert registry.persons() == [key(f"{INSURANCE}||甲一")]
+    assert registry.persons() == [key(f"{INSURANCE}||甲一|")]
 
 
 def test_without_a_number_the_village_and_household_tell_namesakes_apart(

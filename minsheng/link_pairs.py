@@ -1,0 +1,254 @@
+"""From rules and decisions to persons: the pairs of all rules, judged, and the nodes of a person.
+
+Python sees a node by its place among those that stand in a pair; 128 bits are slow to bring there.
+"""
+
+from collections.abc import Sequence
+
+import duckdb
+import pyarrow as pa
+
+from minsheng import clusters
+from minsheng.contracts import Contract
+from minsheng.link_rules import MACROS, LinkRuleError, RuleTable, pair_select
+from minsheng.quoting import literal
+
+EXACT_RULE = "id_and_name"
+CONFLICT_RULE = "name_conflict"
+ALONE_RULE = "own_record"
+DECIDED_RULE = "decided"
+"""Why a record belongs to its person where no rule of the table says it."""
+DECIDED_PLACE = -1
+"""Of what persons have decided, before the first rule of the table."""
+
+
+def make_pairs(
+    connection: duckdb.DuckDBPyConnection,
+    table: RuleTable,
+    sources: Sequence[Contract],
+    fields: Sequence[str],
+    traits: Sequence[str],
+) -> str:
+    """Find and judge the pairs of all rules; return the SELECT of `vault.pair`.
+
+    `fields` are columns of `vault.node`, `traits` kinds of `vault.trait` that rules may name.
+    Raises LinkRuleError if a rule does not fit.
+    """
+    _find_pairs(connection, table, fields, traits)
+    connection.execute(
+        """
+        create or replace temp table decided as
+        select distinct one.node as one, other.node as other, link_decision_code, decided_date
+        from vault.decision
+        join vault.node as one on one.alias_id = one_key
+        join vault.node as other on other.alias_id = other_key
+        where one.node <> other.node and link_decision_code in ('link', 'part')
+        """
+    )
+    _place_nodes(connection, "from found union all from decided")
+    pairs = [
+        clusters.Pair(*row)
+        for row in _rows(
+            connection,
+            "select rule_place, one.place, other.place from found "
+            "join concerned as one on one.node = found.one "
+            "join concerned as other on other.node = found.other",
+        )
+    ]
+    largest = int(table.limits["largest_cluster"])
+    resolution = clusters.resolve(pairs, table.rules, _facts(connection, table, sources), largest)
+    _insert(
+        connection,
+        "refused (one bigint, other bigint, doubt varchar)",
+        [(*pair, doubt) for pair, doubt in resolution.refused],
+    )
+    _insert(
+        connection,
+        "judged (rule_place integer, one bigint, other bigint, doubt varchar)",
+        [(pair.rule, pair.one, pair.other, None) for pair in resolution.links]
+        + [(pair.rule, pair.one, pair.other, doubt) for pair, doubt in resolution.reviews],
+    )
+    names = ", ".join(f"({place}, {literal(rule.name)})" for place, rule in enumerate(table.rules))
+    return f"""
+        select judged.rule_place, rule.name as link_rule_code, found.one, found.other,
+            judged.doubt is null as is_linked, judged.doubt as doubt_code, found.evidence
+        from judged
+        join concerned as one on one.place = judged.one
+        join concerned as other on other.place = judged.other
+        join found on found.rule_place = judged.rule_place
+            and found.one = one.node and found.other = other.node
+        join (values {names}) as rule (rule_place, name) on rule.rule_place = judged.rule_place
+        union all
+        select {DECIDED_PLACE}, {literal(DECIDED_RULE)}, decided.one, decided.other,
+            refused.doubt is null, refused.doubt, 'decided ' || decided.decided_date
+        from (select * from decided where link_decision_code = 'link') as decided
+        join concerned as one on one.node = decided.one
+        join concerned as other on other.node = decided.other
+        left join refused on refused.one = one.place and refused.other = other.place
+    """
+
+
+def membership_select(connection: duckdb.DuckDBPyConnection) -> str:
+    """The SELECT of `vault.membership`: one row per node, with its person and why it is theirs."""
+    _place_nodes(connection, "from vault.pair where is_linked")
+    linked = _rows(
+        connection,
+        "select one.place, other.place from (from vault.pair where is_linked) as pair "
+        "join concerned as one on one.node = pair.one "
+        "join concerned as other on other.node = pair.other",
+    )
+    facts = clusters.Facts(linked=[(one, other) for one, other in linked])
+    joined = clusters.resolve([], (), facts, largest=len(linked) + 1).roots
+    _insert(connection, "joined (place bigint, root bigint)", list(joined.items()))
+    connection.execute(
+        """
+        create or replace temp table cluster as
+        select one.node, root.node as root
+        from joined
+        join concerned as one using (place)
+        join concerned as root on root.place = joined.root
+        """
+    )
+    return f"""
+with placed as (
+    select node.*, coalesce(cluster.root, node.node) as root
+    from vault.node as node
+    left join cluster using (node)
+),
+person as (
+    -- the first record of the cluster gives the key
+    select
+        root,
+        arg_min(alias_id, (first_record, alias_id)) as person_id,
+        bool_or(is_anchor) as is_confirmed
+    from placed
+    group by root
+),
+rule as (
+    select node, arg_min(link_rule_code, (place, rule_place)) as link_rule_code
+    from (
+        select one as node, link_rule_code, rule_place, 1 as place from vault.pair where is_linked
+        union all
+        select other, link_rule_code, rule_place, 2 from vault.pair where is_linked
+    )
+    group by node
+)
+select
+    placed.node,
+    person.person_id,
+    placed.alias_id,
+    case
+        when placed.is_anchor then '{EXACT_RULE}'
+        when rule.link_rule_code is not null then rule.link_rule_code
+        when placed.id_status_code = 'valid' then '{CONFLICT_RULE}'
+        else '{ALONE_RULE}'
+    end as link_rule_code,
+    person.is_confirmed
+from placed
+join person using (root)
+left join rule on rule.node = placed.node
+"""
+
+
+def _find_pairs(
+    connection: duckdb.DuckDBPyConnection,
+    table: RuleTable,
+    fields: Sequence[str],
+    traits: Sequence[str],
+) -> None:
+    """Make `found`: the pairs of every rule with what was compared."""
+    for macro in MACROS:
+        connection.execute(macro)
+    connection.execute(
+        "create or replace temp table found (rule_place integer, one uhugeint, other uhugeint, "
+        "evidence varchar)"
+    )
+    for place, rule in enumerate(table.rules):
+        select = pair_select(rule, place, "vault.node", fields, traits)
+        try:
+            connection.execute(f"insert into found {select}")
+        except duckdb.Error as fault:
+            told = str(fault).partition("\n")[0]
+            raise LinkRuleError(f"rule {rule.name}: {told}") from None
+
+
+def _place_nodes(connection: duckdb.DuckDBPyConnection, pairs: str) -> None:
+    """Make `concerned`: the nodes of pairs (`one`, `other`) with their places."""
+    sides = [
+        f"select {side} as node from ({each})"
+        for each in pairs.split(" union all ")
+        for side in ("one", "other")
+    ]
+    connection.execute(
+        "create or replace temp table concerned as "
+        "select node, row_number() over (order by node) as place "
+        f"from ({' union '.join(sides)})"
+    )
+
+
+def _facts(
+    connection: duckdb.DuckDBPyConnection, table: RuleTable, sources: Sequence[Contract]
+) -> clusters.Facts:
+    enabled = {source.table for source in sources}
+    rolls = [
+        f"""
+        select place, '{roll} ' || staged.period as value
+        from (select * from vault.record where source = {literal(roll)}) as record
+        join concerned using (node)
+        join staged.{roll} as staged using (record_identity)
+        """
+        for roll in table.rolls
+        if roll in enabled
+    ]
+    decided = _rows(
+        connection,
+        "select link_decision_code, one.place, other.place from decided "
+        "join concerned as one on one.node = decided.one "
+        "join concerned as other on other.node = decided.other",
+    )
+    return clusters.Facts(
+        numbers=dict(
+            _rows(
+                connection,
+                "select place, number from vault.node join concerned using (node) where is_anchor",
+            )
+        ),
+        rolls=_sets(connection, " union all ".join(rolls)) if rolls else {},
+        linked=[(one, other) for kind, one, other in decided if kind == "link"],
+        parted=[(one, other) for kind, one, other in decided if kind == "part"],
+        barred=_sets(
+            connection,
+            "select place, decided_from as value from vault.decision "
+            "join vault.node as node on node.alias_id = one_key "
+            "join concerned using (node) where link_decision_code = 'split'",
+        ),
+        sources=_sets(
+            connection,
+            "select place, source as value from vault.record join concerned using (node) "
+            "where source in (select decided_from from vault.decision)",
+        ),
+    )
+
+
+def _sets(connection: duckdb.DuckDBPyConnection, select: str) -> dict[int, frozenset[str]]:
+    """The values of each node that a SELECT of `place, value` lists."""
+    rows = _rows(connection, f"select place, list(distinct value) from ({select}) group by place")
+    return {place: frozenset(values) for place, values in rows}
+
+
+def _rows(connection: duckdb.DuckDBPyConnection, select: str) -> list[tuple]:  # type: ignore[type-arg]
+    return connection.execute(select).fetchall()
+
+
+def _insert(
+    connection: duckdb.DuckDBPyConnection, table: str, rows: Sequence[Sequence[object]]
+) -> None:
+    """Make a temporary table, named with its columns, of rows."""
+    connection.execute(f"create or replace temp table {table}")
+    if not rows:
+        return
+    columns = list(zip(*rows, strict=True))
+    given = pa.table({f"column_{place}": pa.array(values) for place, values in enumerate(columns)})
+    connection.register("rows_to_insert", given)
+    connection.execute(f"insert into {table.partition(' ')[0]} select * from rows_to_insert")
+    connection.unregister("rows_to_insert")
