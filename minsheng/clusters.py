@@ -88,7 +88,7 @@ def resolve(
         doubtful = crowded | {
             node
             for node, others in partners.items()
-            if node not in crowded and clusters.any_two_differ(others)
+            if 1 < len(others) <= largest and clusters.any_two_differ(others)
         }
         for one, other, pair in open_pairs:
             doubt = clusters.doubt(pair.one, pair.other)
