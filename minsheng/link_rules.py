@@ -67,7 +67,8 @@ ROW_FUNCTIONS = frozenset(
     date_trunc date_diff datediff date_sub make_date strftime strptime try_strptime to_days
     to_months to_years list_value list_extract list_slice list_concat list_contains
     list_distinct list_sort list_has_all list_has_any list_intersect list_position
-    array_extract array_slice array_to_string string_split string_split_regex flatten
+    array_contains array_extract array_slice array_to_string string_split str_split
+    string_split_regex str_split_regex flatten
     """.split()  # noqa: SIM905  # a hundred lines of one word each would hide it
 )
 """What a rule may call: functions whose result follows from the values of a record alone."""
@@ -151,7 +152,7 @@ def load_rules(path: Path) -> RuleTable:
 
 def columns_of(text: str) -> list[str]:
     """The columns that an expression of `fields` names, in order."""
-    found = _row_expression(text).find_all(exp.Column)
+    found = _row_expression(text).find_all(exp.Column, bfs=False)
     return list(dict.fromkeys(column.name for column in found))
 
 
