@@ -34,6 +34,10 @@ TRUTH_COLUMNS = ("left_id", "right_id")
 BLANK = literal(BLANKS)
 
 
+class LinkFileError(ValueError):
+    """A file that cannot be linked: the message names it, and no value of its rows."""
+
+
 @dataclass(frozen=True)
 class FileLinks:
     """What linking two files came to; the last three are null without a truth.
@@ -63,8 +67,8 @@ def link_files(left: Path, right: Path, rules: Path, truth: Path | None = None) 
     """Link the rows of two files and, with a truth, say how well.
 
     The rule table needs `fields`, among them `id`, which tells the rows of a file apart.
-    Raises LinkRuleError, UnreadableFile, ValueError if a file lacks a column, ids repeat or the
-    truth names others, and OSError; none of them tells what stands in the rows.
+    Raises LinkRuleError, UnreadableFile, OSError, and LinkFileError if a file lacks a column, ids
+    repeat or the truth names others.
     """
     table = load_rules(rules)
     if ID_FIELD not in table.fields:
@@ -105,7 +109,7 @@ def _read_records(
             [side],
         ).fetchall()
         if repeated:
-            raise ValueError(f"{path.name}: {repeated} ids are empty or not of one row alone")
+            raise LinkFileError(f"{path.name}: {repeated} ids are empty or not of one row alone")
 
 
 def _columns(
@@ -117,22 +121,26 @@ def _columns(
     nothing.
     """
     keys = {header_key(name) for name in wanted}
+
+    def score(cells: Sequence[str]) -> int:
+        named = len(keys & set(map(header_key, cells)))
+        # a row that names all there is to name is a header, were it but one column
+        return named + 1 if named == len(keys) else named
+
     try:
-        reading = readers.read_rows(
-            connection, path, lambda cells: len(keys & set(map(header_key, cells))), copy
-        )
+        reading = readers.read_rows(connection, path, score, copy)
     except readers.UnreadableFile as fault:
         raise readers.UnreadableFile(f"{path.name}: {fault}") from None
     if reading.malformed:
         row = reading.malformed[0]
-        raise ValueError(
+        raise LinkFileError(
             f"{path.name}: row {row.row_number} has {row.cells} cells and its header "
             f"{len(reading.headers)}"
         )
     headers = {header_key(header): header for header in reading.headers}
     missing = [name for name in wanted if header_key(name) not in headers]
     if missing:
-        raise ValueError(f"{path.name}: has no column {', '.join(missing)}")
+        raise LinkFileError(f"{path.name}: has no column {', '.join(missing)}")
     named = {
         name.lower(): f"nullif(trim({quoted(headers[header_key(name)])}, {BLANK}), '') "
         f"as {quoted(name)}"
@@ -192,7 +200,7 @@ def _pairs_of(
         }
         strange = [row[0] for row in rows if row[place] not in ids]
         if strange:
-            raise ValueError(
+            raise LinkFileError(
                 f"{truth.name}: {len(strange)} rows, the first of them row {strange[0]}, have a "
                 f"{TRUTH_COLUMNS[place - 1]} that no row of the {side} file has"
             )
