@@ -150,9 +150,9 @@ def load_rules(path: Path) -> RuleTable:
     )
 
 
-def columns_of(text: str) -> list[str]:
-    """The columns that an expression of `fields` names, in order."""
-    found = _row_expression(text).find_all(exp.Column, bfs=False)
+def columns_of(text: str, where: str = "fields") -> list[str]:
+    """The columns that an expression names, in order."""
+    found = _parsed(text, where).find_all(exp.Column, bfs=False)
     return list(dict.fromkeys(column.name for column in found))
 
 
@@ -198,7 +198,7 @@ def _rule(entry: object, file: str) -> LinkRule:
     any_equal = f"{where}: `any_equal`"
     alternatives = [_texts(each, any_equal) for each in _list(entry.get("any_equal"), any_equal)]
     blocks = tuple((*equal, *each) for each in alternatives or [()])
-    if not all(blocks):
+    if not all(any(columns_of(each, where) for each in block) for block in blocks):
         raise LinkRuleError(f"{where}: something has to be equal, or every pair is compared")
     outcome = entry.get("outcome", "link")
     if outcome not in ("link", "review"):

@@ -123,6 +123,7 @@ def test_a_table_that_is_not_there_is_named(tmp_path: Path) -> None:
         ("rules: [{name: a}]", "rule a: something has to be equal"),
         ("rules: [{name: a, equal: []}]", "rule a: something has to be equal"),
         ("rules: [{name: a, equal: null}]", "rule a: something has to be equal"),
+        ("rules: [{name: a, equal: [\"'1'\", 1 = 1]}]", "rule a: something has to be equal"),
         ("rules: [{name: a, any_equal: [[number], []]}]", "rule a: something has to be equal"),
         ("rules: [{name: a, agree: one.name = other.name}]", "rule a: something has to be equal"),
         ("rules: [{name: a, equal: number}]", "rule a: `equal`: 'number' is no list"),
