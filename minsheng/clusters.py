@@ -66,8 +66,8 @@ def resolve(
     refused: list[tuple[tuple[int, int], Doubt]] = []
     for one, other in sorted(facts.linked):
         # who decides may know that a number was corrected, but not put two rows of a roll in one
-        doubt = clusters.doubt(one, other)
-        if doubt and doubt != "two_numbers":
+        doubt = clusters.doubt(one, other, whatever_their_numbers=True)
+        if doubt:
             refused.append(((one, other), doubt))
         else:
             clusters.join(one, other)
@@ -88,7 +88,7 @@ def resolve(
         doubtful = crowded | {
             node
             for node, others in partners.items()
-            if node not in crowded and clusters.any_two_differ(others)
+            if 1 < len(others) <= largest and clusters.any_two_differ(others)
         }
         for one, other, pair in open_pairs:
             doubt = clusters.doubt(pair.one, pair.other)
@@ -129,7 +129,7 @@ class _Clusters:
     def roots(self) -> dict[int, int]:
         return {node: self.root(node) for node in self._parents}
 
-    def doubt(self, one: int, other: int) -> Doubt | None:
+    def doubt(self, one: int, other: int, whatever_their_numbers: bool = False) -> Doubt | None:
         """Why the clusters of two nodes may not become one; none if they may, or are one."""
         one, other = self.root(one), self.root(other)
         if one == other:
@@ -139,7 +139,7 @@ class _Clusters:
             return "decided"
         if self._is_barred(one, other) or self._is_barred(other, one):
             return "decided"
-        if None not in numbers and numbers[0] != numbers[1]:
+        if None not in numbers and numbers[0] != numbers[1] and not whatever_their_numbers:
             return "two_numbers"
         if not self._rolls.get(one, _NOWHERE).isdisjoint(self._rolls.get(other, _NOWHERE)):
             return "one_roll"

@@ -12,15 +12,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import duckdb
-import polars as pl
 
 from minsheng import extensions
 from minsheng.quoting import literal
 from minsheng.secret_files import keep_secret, secret_of
 from minsheng.settings import RESTRICTED_FOLDER_MODE, Settings, SettingsError
+
+if TYPE_CHECKING:
+    import polars as pl
 
 KEY_VARIABLE = "MINSHENG_VAULT_KEY"
 KEY_FILE = "encryption.key"
@@ -95,7 +97,7 @@ def sealed_parquet(paths: Path | Sequence[Path], *options: str) -> str:
 
 
 def write_sealed(
-    connection: duckdb.DuckDBPyConnection, frame: pl.DataFrame, destination: Path
+    connection: duckdb.DuckDBPyConnection, frame: "pl.DataFrame", destination: Path
 ) -> None:
     """Write rows to encrypted Parquet."""
     connection.register("rows_to_seal", frame)

@@ -15,14 +15,27 @@ import duckdb
 
 from minsheng import clusters, readers
 from minsheng.encryption import Keys, sealed_parquet, unlock
-from minsheng.headers import header_key
-from minsheng.link_rules import MACROS, LinkRuleError, RuleTable, load_rules, pair_select
-from minsheng.quoting import quoted
+from minsheng.headers import BLANKS, header_key
+from minsheng.link_rules import (
+    MACROS,
+    LinkRuleError,
+    RuleTable,
+    columns_of,
+    load_rules,
+    misfit,
+    pair_select,
+)
+from minsheng.quoting import literal, quoted
 
 ID_FIELD = "id"
 SIDES = ("left", "right")
 LARGEST_CLUSTER = 2
 TRUTH_COLUMNS = ("left_id", "right_id")
+BLANK = literal(BLANKS)
+
+
+class LinkFileError(ValueError):
+    """A file that cannot be linked: the message names it, and no value of its rows."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +67,8 @@ def link_files(left: Path, right: Path, rules: Path, truth: Path | None = None) 
     """Link the rows of two files and, with a truth, say how well.
 
     The rule table needs `fields`, among them `id`, which tells the rows of a file apart.
-    Raises LinkRuleError, UnreadableFile, or ValueError if ids repeat or the truth names others.
+    Raises LinkRuleError, UnreadableFile, OSError, and LinkFileError if a file lacks a column, ids
+    repeat or the truth names others.
     """
     table = load_rules(rules)
     if ID_FIELD not in table.fields:
@@ -65,59 +79,75 @@ def link_files(left: Path, right: Path, rules: Path, truth: Path | None = None) 
         for macro in MACROS:
             connection.execute(macro)
         _read_records(connection, (left, right), table, Path(folder))
+        # whether the truth fits is known before the work begins
+        known = None if truth is None else _pairs_of(connection, truth, Path(folder))
         found = _linked(connection, table)
-        if truth is None:
-            return found
-        return _compared(found, _pairs_of(connection, truth, Path(folder)))
+    return found if known is None else _compared(found, known)
 
 
 def _read_records(
     connection: duckdb.DuckDBPyConnection, files: Sequence[Path], table: RuleTable, folder: Path
 ) -> None:
     """Make `record`: one row per row of either file, with the fields of the rule table."""
-    wanted = {header_key(name) for name in _columns_named(table)}
+    wanted = dict.fromkeys(name for text in table.fields.values() for name in columns_of(text))
+    fields = ", ".join(f"{text} as {quoted(name)}" for name, text in table.fields.items())
     selects = []
     for side, path in zip(SIDES, files, strict=True):
-        rows = folder / f"{side}.parquet"
-        reading = readers.read_rows(
-            connection, path, lambda cells: sum(header_key(cell) in wanted for cell in cells), rows
-        )
-        if reading.malformed:
-            raise ValueError(f"{path.name}: line {reading.malformed[0].row_number} is malformed")
-        named = ", ".join(
-            f"nullif(trim({quoted(header)}), '') as {quoted(header.strip())}"
-            for header in reading.headers
-        )
-        fields = ", ".join(f"{text} as {name}" for name, text in table.fields.items())
-        selects.append(
-            f"select '{side}' as side, {fields} from (select {named} from {sealed_parquet(rows)})"
-        )
+        rows = _columns(connection, path, list(wanted), folder / f"{side}.parquet")
+        selects.append(f"select '{side}' as side, {fields} from ({rows})")
     try:
         connection.execute(
             "create temp table record as select row_number() over (order by side, id) as node, * "
             f"from ({' union all '.join(selects)})"
         )
-    except duckdb.BinderException as fault:
-        raise LinkRuleError(f"`fields`: {str(fault).partition(chr(10))[0]}") from None
+    except duckdb.Error as fault:
+        raise misfit("`fields`", fault) from None
     for side, path in zip(SIDES, files, strict=True):
-        repeated = connection.execute(
+        [(repeated,)] = connection.execute(
             "select count(*) from (select id from record where side = ? "
             "group by id having count(*) > 1 or id is null)",
             [side],
-        ).fetchall()[0][0]
+        ).fetchall()
         if repeated:
-            raise ValueError(f"{path.name}: {repeated} ids are empty or not of one row alone")
+            raise LinkFileError(f"{path.name}: {repeated} ids are empty or not of one row alone")
 
 
-def _columns_named(table: RuleTable) -> set[str]:
-    import sqlglot
-    from sqlglot import exp
+def _columns(
+    connection: duckdb.DuckDBPyConnection, path: Path, wanted: Sequence[str], copy: Path
+) -> str:
+    """The SELECT of the wanted columns of a file and its row numbers; blank texts are null.
 
-    return {
-        column.name
-        for text in table.fields.values()
-        for column in sqlglot.parse_one(text, dialect="duckdb").find_all(exp.Column)
+    A column is told by its header as headers are compared: blanks, width and case count for
+    nothing.
+    """
+    keys = {header_key(name) for name in wanted}
+
+    def score(cells: Sequence[str]) -> int:
+        named = len(keys & set(map(header_key, cells)))
+        # a row that names all there is to name is a header, were it but one column
+        return named + 1 if named == len(keys) else named
+
+    try:
+        reading = readers.read_rows(connection, path, score, copy)
+    except readers.UnreadableFile as fault:
+        raise readers.UnreadableFile(f"{path.name}: {fault}") from None
+    if reading.malformed:
+        row = reading.malformed[0]
+        raise LinkFileError(
+            f"{path.name}: row {row.row_number} has {row.cells} cells and its header "
+            f"{len(reading.headers)}"
+        )
+    headers = {header_key(header): header for header in reading.headers}
+    missing = [name for name in wanted if header_key(name) not in headers]
+    if missing:
+        raise LinkFileError(f"{path.name}: has no column {', '.join(missing)}")
+    named = {
+        name.lower(): f"nullif(trim({quoted(headers[header_key(name)])}, {BLANK}), '') "
+        f"as {quoted(name)}"
+        for name in wanted
     }
+    columns = ", ".join([readers.ROW_NUMBER, *named.values()])
+    return f"select {columns} from {sealed_parquet(copy)}"
 
 
 def _linked(connection: duckdb.DuckDBPyConnection, table: RuleTable) -> FileLinks:
@@ -133,8 +163,7 @@ def _linked(connection: duckdb.DuckDBPyConnection, table: RuleTable) -> FileLink
         try:
             rows = connection.execute(f"select rule_place, one, other from ({select})").fetchall()
         except duckdb.Error as fault:
-            told = str(fault).partition("\n")[0]
-            raise LinkRuleError(f"rule {rule.name}: {told}") from None
+            raise misfit(f"rule {rule.name}", fault) from None
         pairs += [clusters.Pair(*row) for row in rows]
     ids: dict[int, str] = {}
     rolls: dict[int, frozenset[str]] = {}
@@ -143,16 +172,18 @@ def _linked(connection: duckdb.DuckDBPyConnection, table: RuleTable) -> FileLink
         rolls[node] = frozenset((side,))
     resolution = clusters.resolve(pairs, table.rules, clusters.Facts(rolls=rolls), LARGEST_CLUSTER)
     used = Counter(table.rules[pair.rule].name for pair in resolution.links)
+    doubts: dict[tuple[str, str], tuple[str, str, str, str]] = {}
+    for pair, doubt in resolution.reviews:
+        # a row that has found its partner has no other, and a pair is looked at once
+        if pair.one not in resolution.roots and pair.other not in resolution.roots:
+            one, other = ids[pair.one], ids[pair.other]
+            doubts.setdefault((one, other), (one, other, table.rules[pair.rule].name, doubt))
     return FileLinks(
         links=tuple(
             (ids[pair.one], ids[pair.other], table.rules[pair.rule].name)
             for pair in resolution.links
         ),
-        review=tuple(
-            (ids[pair.one], ids[pair.other], table.rules[pair.rule].name, doubt)
-            for pair, doubt in resolution.reviews
-            if pair.one not in resolution.roots and pair.other not in resolution.roots
-        ),
+        review=tuple(doubts.values()),
         rules={rule.name: used[rule.name] for rule in table.rules},
     )
 
@@ -160,26 +191,20 @@ def _linked(connection: duckdb.DuckDBPyConnection, table: RuleTable) -> FileLink
 def _pairs_of(
     connection: duckdb.DuckDBPyConnection, truth: Path, folder: Path
 ) -> set[tuple[str, str]]:
-    rows = folder / "truth.parquet"
-    readers.read_rows(connection, truth, lambda cells: len({*cells} & {*TRUTH_COLUMNS}), rows)
-    try:
-        found = {
-            (str(left), str(right))
-            for left, right in connection.execute(
-                f"select trim(left_id), trim(right_id) from {sealed_parquet(rows)}"
-            ).fetchall()
-        }
-    except duckdb.BinderException:
-        raise ValueError(f"{truth.name}: needs the columns {', '.join(TRUTH_COLUMNS)}") from None
-    for place, side in enumerate(SIDES):
+    select = _columns(connection, truth, TRUTH_COLUMNS, folder / "truth.parquet")
+    rows = connection.execute(f"{select} order by {readers.ROW_NUMBER}").fetchall()
+    for place, side in enumerate(SIDES, start=1):
         ids = {
             str(row[0])
             for row in connection.execute("select id from record where side = ?", [side]).fetchall()
         }
-        strange = sorted(pair[place] for pair in found if pair[place] not in ids)
+        strange = [row[0] for row in rows if row[place] not in ids]
         if strange:
-            raise ValueError(f"{truth.name}: no {side} row has the id {strange[0]!r}")
-    return found
+            raise LinkFileError(
+                f"{truth.name}: {len(strange)} rows, the first of them row {strange[0]}, have a "
+                f"{TRUTH_COLUMNS[place - 1]} that no row of the {side} file has"
+            )
+    return {(left, right) for _, left, right in rows}
 
 
 def _compared(found: FileLinks, truth: set[tuple[str, str]]) -> FileLinks:

@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from minsheng import clusters
 from minsheng.contracts import Contract
-from minsheng.link_rules import MACROS, LinkRuleError, RuleTable, pair_select
+from minsheng.link_rules import MACROS, RuleTable, misfit, pair_select
 from minsheng.quoting import literal
 
 EXACT_RULE = "id_and_name"
@@ -168,8 +168,7 @@ def _find_pairs(
         try:
             connection.execute(f"insert into found {select}")
         except duckdb.Error as fault:
-            told = str(fault).partition("\n")[0]
-            raise LinkRuleError(f"rule {rule.name}: {told}") from None
+            raise misfit(f"rule {rule.name}", fault) from None
 
 
 def _place_nodes(connection: duckdb.DuckDBPyConnection, pairs: str) -> None:

@@ -1,17 +1,24 @@
 """The rule table of linkage: ordered rules in YAML, and the SQL that finds the pairs of each.
 
 A rule says which records may be `one`, which the `other`, what has to be equal and what more has to
-agree. Its expressions are plain SQL over the fields of a record; they are parsed before they run.
+agree. Its expressions are plain SQL over the fields of a record; they are parsed before they run,
+and can neither read a file or a table nor call what answers otherwise tomorrow.
 """
 
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache, lru_cache
+from math import inf
 from pathlib import Path
 from typing import Literal
 
+import duckdb
 import sqlglot
 import yaml
 from sqlglot import exp
+
+from minsheng.faults import READ_NO_ROW, without_values
 
 Outcome = Literal["link", "review"]
 
@@ -46,6 +53,34 @@ MACROS = (
         )) > 0""",
 )
 """What rules may use beside the engine's own functions."""
+
+ROW_FUNCTIONS = frozenset(
+    """
+    lower lcase upper ucase trim ltrim rtrim lpad rpad reverse replace translate left right
+    substr substring split_part concat concat_ws nfc_normalize strip_accents length len strlen
+    strpos instr position contains starts_with ends_with prefix suffix like_escape
+    not_like_escape regexp_matches regexp_full_match regexp_replace regexp_extract
+    regexp_extract_all regexp_escape ascii unicode chr md5 sha256 levenshtein
+    damerau_levenshtein editdist3 hamming mismatches jaccard jaro_similarity
+    jaro_winkler_similarity replaced_characters is_one_character_less abs ceil floor round
+    trunc sign mod greatest least nullif year month day dayofyear last_day date_part
+    date_trunc date_diff datediff date_sub make_date strftime strptime try_strptime to_days
+    to_months to_years list_value list_extract list_slice list_concat list_contains
+    list_distinct list_sort list_has_all list_has_any list_intersect list_position
+    array_contains array_extract array_slice array_to_string string_split str_split
+    string_split_regex str_split_regex flatten
+    """.split()  # noqa: SIM905  # a hundred lines of one word each would hide it
+)
+"""What a rule may call: functions whose result follows from the values of a record alone."""
+ROW_EXPRESSIONS = frozenset(
+    (
+        *("BETWEEN", "CASE", "CAST", "COLUMN_REF", "COMPARISON", "CONJUNCTION", "CONSTANT"),
+        *("FUNCTION", "OPERATOR"),
+    )
+)
+"""What a rule may be made of, as the engine names the nodes of an expression."""
+OWN_COLUMNS = frozenset({"side", "node"})
+"""What records have beside the fields of a table."""
 
 
 class LinkRuleError(ValueError):
@@ -91,59 +126,99 @@ class RuleTable:
 def load_rules(path: Path) -> RuleTable:
     """Read a rule table. Raises LinkRuleError naming what is wrong."""
     try:
-        document = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as fault:
-        raise LinkRuleError(f"{path.name}: {fault}") from None
+        document = yaml.load(path.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)
+    except UnicodeDecodeError as fault:
+        raise LinkRuleError(f"{path.name}: byte {fault.start} is no UTF-8") from None
+    except OSError as fault:
+        raise LinkRuleError(f"{path}: {fault.strerror}") from None
+    except (yaml.YAMLError, ValueError) as fault:  # the second of a day that is none
+        told = " ".join(str(fault).split())
+        raise LinkRuleError(f"{path.name}: is no YAML: {told}") from None
     if not isinstance(document, dict) or not isinstance(document.get("rules"), list):
         raise LinkRuleError(f"{path.name}: needs a list of `rules`")
-    unknown = sorted(set(document) - {"fields", "rules", "limits", "rolls"})
-    if unknown:
-        raise LinkRuleError(f"{path.name}: unknown entries {unknown}")
+    _refuse_unknown(document, {"fields", "rules", "limits", "rolls"}, path.name)
     rules = tuple(_rule(entry, path.name) for entry in document["rules"])
     names = [rule.name for rule in rules]
     repeated = sorted({name for name in names if names.count(name) > 1})
     if repeated:
         raise LinkRuleError(f"{path.name}: two rules are called {repeated}")
-    fields = {str(name): str(text) for name, text in (document.get("fields") or {}).items()}
-    for name, text in fields.items():
-        _parsed(text, f"{path.name}: field {name}")
     return RuleTable(
         rules,
-        fields,
-        {str(name): float(value) for name, value in (document.get("limits") or {}).items()},
-        tuple(document.get("rolls") or ()),
+        _fields(_mapping(document, "fields", path.name), path.name),
+        _limits(_mapping(document, "limits", path.name), path.name),
+        _texts(document.get("rolls"), f"{path.name}: `rolls`"),
     )
 
 
+def columns_of(text: str, where: str = "fields") -> list[str]:
+    """The columns that an expression names, in order."""
+    found = _parsed(text, where).find_all(exp.Column, bfs=False)
+    return list(dict.fromkeys(column.name for column in found))
+
+
+def misfit(where: str, fault: duckdb.Error) -> LinkRuleError:
+    """What the engine says of an expression, in one line and without the values of rows."""
+    told = str(fault) if isinstance(fault, READ_NO_ROW) else without_values(str(fault))
+    return LinkRuleError(f"{where}: {told.partition(chr(10))[0]}")
+
+
+def _fields(entries: dict[object, object], file: str) -> dict[str, str]:
+    fields: dict[str, str] = {}
+    for name, text in entries.items():
+        where = f"{file}: field {name}"
+        if not isinstance(name, str) or not name.isidentifier() or name in OWN_COLUMNS:
+            raise LinkRuleError(f"{where}: {name!r} cannot be the name of a field")
+        expression = _parsed(_text(text, where), where)
+        for column in expression.find_all(exp.Column):
+            if column.table:
+                raise LinkRuleError(f"{where}: {column.sql()} is no column of a file")
+        fields[name] = _written(expression)
+    return fields
+
+
+def _limits(entries: dict[object, object], file: str) -> dict[str, float]:
+    limits: dict[str, float] = {}
+    for name, value in entries.items():
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < inf:
+            raise LinkRuleError(f"{file}: limit {name}: {value!r} is no number from 0 on")
+        limits[str(name)] = float(value)
+    return limits
+
+
 def _rule(entry: object, file: str) -> LinkRule:
-    if not isinstance(entry, dict) or "name" not in entry:
+    if not isinstance(entry, dict) or not isinstance(entry.get("name"), str):
         raise LinkRuleError(f"{file}: every rule needs a name")
     where = f"{file}: rule {entry['name']}"
-    unknown = sorted(set(entry) - ENTRIES)
-    if unknown:
-        raise LinkRuleError(f"{where}: unknown entries {unknown}")
-    equal = [str(each) for each in entry.get("equal", [])]
-    alternatives = entry.get("any_equal") or [[]]
-    blocks = tuple((*equal, *map(str, each)) for each in alternatives)
-    if not all(blocks):
+    _refuse_unknown(entry, ENTRIES, where)
+
+    def text(name: str, otherwise: str = "") -> str:
+        return _text(entry.get(name, otherwise), f"{where}: `{name}`")
+
+    equal = _texts(entry.get("equal"), f"{where}: `equal`")
+    any_equal = f"{where}: `any_equal`"
+    alternatives = [_texts(each, any_equal) for each in _list(entry.get("any_equal"), any_equal)]
+    blocks = tuple((*equal, *each) for each in alternatives or [()])
+    if not all(any(columns_of(each, where) for each in block) for block in blocks):
         raise LinkRuleError(f"{where}: something has to be equal, or every pair is compared")
     outcome = entry.get("outcome", "link")
     if outcome not in ("link", "review"):
         raise LinkRuleError(f"{where}: outcome {outcome!r} is neither link nor review")
     rule = LinkRule(
-        name=str(entry["name"]),
-        evidence=str(entry.get("evidence", entry["name"])),
+        name=entry["name"],
+        evidence=text("evidence", entry["name"]),
         outcome=outcome,
         blocks=blocks,
-        agree=str(entry.get("agree", "")),
-        of=str(entry.get("of", "")),
-        to=str(entry.get("to", "")),
-        why=str(entry.get("why", "")),
-        label_zh=str(entry.get("label_zh", entry["name"])),
-        label_en=str(entry.get("label_en", entry["name"])),
+        agree=text("agree"),
+        of=text("of"),
+        to=text("to"),
+        why=text("why"),
+        label_zh=text("label_zh", entry["name"]),
+        label_en=text("label_en", entry["name"]),
     )
-    for text in rule.expressions:
-        _parsed(text, where)
+    for each in rule.expressions:
+        for column in _parsed(each, where).find_all(exp.Column):
+            if column.table:
+                raise LinkRuleError(f"{where}: {column.sql()} is no field of one record")
     if rule.agree:
         for column in _parsed(rule.agree, where).find_all(exp.Column):
             if column.table not in SIDES:
@@ -151,18 +226,102 @@ def _rule(entry: object, file: str) -> LinkRule:
     return rule
 
 
+def _refuse_unknown(entries: Mapping[object, object], known: Collection[str], where: str) -> None:
+    unknown = [str(name) for name in entries if name not in known]
+    if unknown:
+        raise LinkRuleError(f"{where}: unknown entries {sorted(unknown)}")
+
+
+def _mapping(entries: Mapping[str, object], name: str, where: str) -> dict[object, object]:
+    value = entries.get(name)
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        raise LinkRuleError(f"{where}: `{name}`: {value!r} is no mapping")
+    return value
+
+
+def _list(value: object, where: str) -> list[object]:
+    if value is None:
+        return []
+    if not isinstance(value, list):
+        raise LinkRuleError(f"{where}: {value!r} is no list")
+    return value
+
+
+def _texts(value: object, where: str) -> tuple[str, ...]:
+    return tuple(_text(each, where) for each in _list(value, where))
+
+
+def _text(value: object, where: str) -> str:
+    if not isinstance(value, str):
+        raise LinkRuleError(f"{where}: {value!r} is no text")
+    return value
+
+
 def _parsed(text: str, where: str) -> exp.Expr:
     try:
-        tree = sqlglot.parse_one(f"select {text}", dialect="duckdb")
-    except sqlglot.errors.SqlglotError as fault:
+        return _row_expression(text)
+    except LinkRuleError as fault:
+        raise LinkRuleError(f"{where}: {text!r} {fault}") from None
+
+
+@lru_cache(maxsize=1000)
+def _row_expression(text: str) -> exp.Expr:
+    """The tree of an expression over the values of a record, which nobody may change.
+
+    Raises LinkRuleError with what else it is.
+    """
+    try:
+        trees = sqlglot.parse(f"select {text}", dialect="duckdb")
+    except (sqlglot.errors.SqlglotError, IndexError) as fault:
         told = str(fault).partition("\n")[0]
-        raise LinkRuleError(f"{where}: {text!r} is no SQL expression: {told}") from None
-    expression: exp.Expr | None = tree.expressions[0] if isinstance(tree, exp.Select) else None
-    if expression is None or len(tree.args.get("expressions", ())) != 1 or tree.find(exp.From):
-        raise LinkRuleError(f"{where}: {text!r} is more than one expression")
-    if tree.find(exp.Subquery, exp.Window, exp.AggFunc):
-        raise LinkRuleError(f"{where}: {text!r} looks beyond two records")
+        raise LinkRuleError(f"is no SQL expression: {told}") from None
+    tree = trees[0] if len(trees) == 1 else None
+    if not isinstance(tree, exp.Select) or [name for name, each in tree.args.items() if each] != [
+        "expressions"
+    ]:
+        raise LinkRuleError("is not one expression")
+    if len(tree.expressions) != 1 or isinstance(tree.expressions[0], exp.Alias):
+        raise LinkRuleError("is not one expression")
+    expression: exp.Expr = tree.expressions[0]
+    # what runs is what the tree is written as, and the engine knows best what that will call
+    columns = {column.name for column in expression.find_all(exp.Column)}
+    for node in _engine_nodes(f"select {_written(expression)}"):
+        kind = str(node["class"])
+        if kind not in ROW_EXPRESSIONS:
+            raise LinkRuleError(f"looks beyond the values of a record ({kind.lower()})")
+        if kind == "COLUMN_REF":
+            parts = [str(each) for each in _list(node["column_names"], kind)]
+            if len(parts) > 2 or parts[-1] not in columns:
+                raise LinkRuleError(f"names {'.'.join(parts)}, which is no field of a record")
+        if kind == "FUNCTION" and not node["is_operator"]:
+            name = str(node["function_name"])
+            if name not in ROW_FUNCTIONS or node["schema"] not in ("", "main") or node["catalog"]:
+                raise LinkRuleError(f"calls {name}, which is no function that rules may call")
     return expression
+
+
+def _engine_nodes(statement: str) -> Iterator[dict[str, object]]:
+    """The nodes of the one expression of a SELECT, as the engine parses it."""
+    [(text,)] = _parser().execute("select json_serialize_sql(?)", [statement]).fetchall()
+    document = json.loads(text)
+    if document["error"]:
+        raise LinkRuleError(f"is no SQL expression: {document['error_message']}")
+    unseen = list(document["statements"][0]["node"]["select_list"])
+    while unseen:
+        value = unseen.pop()
+        if isinstance(value, dict):
+            if "class" in value:
+                yield value
+            unseen += value.values()
+        elif isinstance(value, list):
+            unseen += value
+
+
+@cache
+def _parser() -> duckdb.DuckDBPyConnection:
+    return duckdb.connect(config={"threads": 1})
 
 
 def pair_select(
@@ -220,7 +379,7 @@ def pair_select(
         ]
         # a rule that asks the same of both sides would find every pair twice
         order = "one.node < other.node" if rule.of == rule.to else "one.node <> other.node"
-        agree = f"and ({tree.sql(dialect='duckdb')})" if tree else ""
+        agree = f"and ({_written(tree)})" if tree else ""
         selects.append(
             f"""
             (with {", ".join(sides)}
@@ -243,4 +402,8 @@ def _of_node(expression: exp.Expr, columns: Sequence[str], rule: str) -> str:
         if column.table or column.name not in columns:
             raise LinkRuleError(f"{rule}: no record has a field {column.sql()}")
         column.set("table", exp.to_identifier("node"))
-    return tree.sql(dialect="duckdb")
+    return _written(tree)
+
+
+def _written(expression: exp.Expr) -> str:
+    return expression.sql(dialect="duckdb", comments=False)

@@ -25,7 +25,8 @@ def _readings() -> pa.Table:
 
 
 def _without_tone(syllable: str) -> str:
-    return "".join(each for each in normalize("NFD", syllable) if each not in TONES)
+    letters = (each for each in normalize("NFD", syllable) if each not in TONES)
+    return normalize("NFC", "".join(letters))
 
 
 def keep_readings(connection: duckdb.DuckDBPyConnection) -> None:
@@ -36,9 +37,9 @@ def keep_readings(connection: duckdb.DuckDBPyConnection) -> None:
 
 
 def pinyin_select(names: str, column: str) -> str:
-    """The SELECT of `column` and `pinyin` of the names that the SELECT `names` gives.
+    """The SELECT of `column` and `pinyin` of the names that the SELECT `names` gives once each.
 
-    A character without a reading stands for itself.
+    An unknown name has no row. A character without a reading stands for itself.
     """
     return f"""
         select {column}, string_agg(coalesce(syllable, letter), ' ' order by place) as pinyin

@@ -1,5 +1,6 @@
 """The `minsheng` command. Each subcommand fails with one clear line on what to do."""
 
+import csv
 import json
 import sys
 import traceback
@@ -132,16 +133,16 @@ def link(
         if form == "json":
             typer.echo(json.dumps(found.summary(), ensure_ascii=False))
         elif form == "csv":
-            typer.echo("left_id,right_id,rule,doubt")
-            for row in (*((*pair, "") for pair in found.links), *found.review):
-                typer.echo(",".join(_csv_cell(cell) for cell in row))
+            writer = csv.writer(sys.stdout, lineterminator="\n")
+            writer.writerow(("left_id", "right_id", "rule", "doubt"))
+            writer.writerows((*pair, "") for pair in found.links)
+            writer.writerows(found.review)
         else:
             for name, value in found.summary().items():
-                typer.echo(f"{name:10} {value if value is not None else '-'}")
-
-
-def _csv_cell(text: str) -> str:
-    return f'"{text.replace(chr(34), chr(34) * 2)}"' if set(text) & set(',"\n\r') else text
+                if name != "rules":
+                    typer.echo(f"{name:10} {'-' if value is None else value}")
+            for name, count in found.rules.items():
+                typer.echo(f"{count:>10} by {name}")
 
 
 @app.command()
