@@ -780,9 +780,16 @@ DATASETS = (
 REFERENCE = """
 create table reference.area (
     area_code text, area_level text, area_name text, parent_code text, city_code text,
-    county_code text, town_code text, village_code text, origin text);
+    county_code text, town_code text, village_code text, effective_from date,
+    effective_to date, origin text);
 create table reference.area_ancestor (
     area_code text, ancestor_code text, ancestor_level text, distance bigint);
+create table reference.area_succession (
+    old_code text, new_code text, effective_from date, succession_code text, is_whole boolean,
+    document text);
+create table reference.area_today (
+    area_code text, today_code text, city_code text, county_code text, town_code text,
+    village_code text);
 create table reference.code (
     code_list text, code text, label_zh text, label_en text, has_attribute boolean);
 create table reference.income_concept (income_concept text, accounting_month bigint);
@@ -1159,6 +1166,8 @@ KEYS = {
     "vault.loose_record": "source, record_identity, period_month",
     "reference.area": "area_code",
     "reference.area_ancestor": "area_code, ancestor_code",
+    "reference.area_succession": "old_code, new_code",
+    "reference.area_today": "area_code",
     "reference.code": "code_list, code",
     "reference.income_concept": "income_concept",
     "reference.object_type": "object_type_code",
@@ -1211,6 +1220,7 @@ KEYS = {
 CODES = (
     ("reference.area", "area_level", "area_level"),
     ("reference.area_ancestor", "ancestor_level", "area_level"),
+    ("reference.area_succession", "succession_code", "area_succession"),
     ("reference.income_concept", "income_concept", "income_concept"),
     ("reference.object_type", "object_type_code", "object_type"),
     ("reference.plan", "income_concept", "income_concept"),
