@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import duckdb
 
-from minsheng import contradictions, judging, lake, linkage, policies, quality
+from minsheng import contradictions, judging, lake, linkage, notions, policies, quality
 from minsheng.checks import CheckResult, Unchecked, check_received, check_table
 from minsheng.contracts import RESTRICTED_LAYERS, Contract
 from minsheng.contradictions import ContradictionError
@@ -92,7 +92,7 @@ def make_vault(warehouse: Warehouse, project: Project, contract: Contract) -> in
         selects = linkage.loose_record_selects(sources, RECEIVED_SCHEMA)
         none = write_rows(warehouse, contract, [])
         return none + sum(append_rows(warehouse, contract, select) for select in selects)
-    makers = {"identity": linkage.identity_select, "household": linkage.household_select}
+    makers = {"identity": linkage.identity_select, "household": notions.household_select}
     return write_table(warehouse, contract, makers[contract.table](sources, project.secret))
 
 
