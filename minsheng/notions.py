@@ -17,7 +17,7 @@ def household_select(sources: Sequence[Contract], secret: bytes) -> str:
     """The SELECT of `vault.household`: one row per household of any notion that a source names."""
     selects = [linkage.household_select(sources, secret)]
     for identity in NUMBERED_APART:
-        delivered = " union ".join(
+        delivered = " union all ".join(
             f"select {identity} as household_identity from {source.name}"
             for source in sources
             if any(column.name == identity for column in source.columns)
@@ -26,6 +26,7 @@ def household_select(sources: Sequence[Contract], secret: bytes) -> str:
             key = mint(secret, "'household|' || household_identity")
             selects.append(
                 f"select household_identity, {key} as household_id "
-                f"from ({delivered}) where household_identity is not null"
+                f"from (select distinct household_identity from ({delivered})) "
+                "where household_identity is not null"
             )
     return " union all ".join(selects)
