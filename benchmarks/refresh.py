@@ -37,6 +37,9 @@ DEPLOYMENT = "core"
 
 TARGET_RATIO = 3.0
 """A refresh takes at most this many times the bare script's time."""
+TARGET_INGEST_RATIO = 1.6
+"""Its layer of rows as received takes at most this many times what the bare script takes to list,
+read and judge the same files."""
 TARGET_MEMORY_PER_CSV = 1.2
 TARGET_MEMORY_BYTES = 500_000_000
 TARGET_NOTHING_NEW_SECONDS = 2.0
@@ -48,6 +51,9 @@ OTHERS_SHARE = 0.10
 SETTLE_SECONDS = 120.0
 """How long a run waits at the most for the load to fall."""
 SETTLE_STEP_SECONDS = 2.0
+
+BARE_INGEST = ("deliveries", "rows")
+"""The parts of the bare script that the refresh does in its layer `raw`."""
 
 LAYERS_OF_A_PHASE = (
     ("raw",),
@@ -95,7 +101,8 @@ class Inbox:
 class Run:
     """One process: times in seconds, peak memory in bytes, and how busy the machine was.
 
-    See `child.measure` for each. `phases` are the seconds of the refresh's layers.
+    See `child.measure` for each. `phases` are the seconds of the refresh's layers, or of the parts
+    of the bare script.
     """
 
     side: Side
@@ -264,7 +271,8 @@ def run_bare(work: Path, key: Path) -> Run:
     """One bare script in a fresh process."""
     script = str(HERE / "bare.py")
     command = [script, str(work / "inbox"), str(work / "bare"), "--key", str(key)]
-    return run("bare", work, command, {})[0]
+    finished, output = run("bare", work, command, {})
+    return replace(finished, phases=json.loads(output.splitlines()[-1]))
 
 
 def run(
@@ -340,6 +348,18 @@ def judge(measurement: Measurement) -> list[Finding]:
                 ratio <= TARGET_RATIO,
             )
         )
+    ingests = [
+        (ours.phases["raw"], sum(theirs.phases[part] for part in BARE_INGEST))
+        for ours, theirs in zip(refresh, bare, strict=True)
+    ]
+    ratio = median(ours for ours, _ in ingests) / median(theirs for _, theirs in ingests)
+    findings.append(
+        Finding(
+            f"ingest and check, refresh / bare, at most {TARGET_INGEST_RATIO:g}",
+            f"{ratio:.2f} (wall s {', '.join(f'{a:.1f} / {b:.1f}' for a, b in ingests)})",
+            ratio <= TARGET_INGEST_RATIO,
+        )
+    )
     allowed = TARGET_MEMORY_PER_CSV * measurement.inbox.csv_bytes + TARGET_MEMORY_BYTES
     peak = max(run.peak_bytes for run in refresh)
     findings.append(

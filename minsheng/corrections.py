@@ -9,6 +9,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import polars as pl
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 from minsheng.contracts import Contract
 from minsheng.headers import header_key, headers_of
@@ -99,10 +102,12 @@ def merge(
 def texts_of(rows: Path, numbers: Iterable[int]) -> dict[int, dict[str, str]]:
     """Delivered texts of rows by their numbers; a row that has none was no row of the table."""
     wanted = sorted(set(numbers))
-    found = pl.scan_parquet(rows).filter(pl.col(ROW_NUMBER).is_in(wanted)).collect()
     texts: dict[int, dict[str, str]] = {number: {} for number in wanted}
-    for row in found.iter_rows(named=True):
-        texts[row.pop(ROW_NUMBER)] = row
+    with pq.ParquetFile(rows) as file:
+        for batch in file.iter_batches():
+            chosen = pc.is_in(batch[ROW_NUMBER], value_set=pa.array(wanted, pa.int64()))
+            for row in batch.filter(chosen).to_pylist():
+                texts[row.pop(ROW_NUMBER)] = row
     return texts
 
 

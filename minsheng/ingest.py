@@ -414,7 +414,7 @@ def _compared(arrival: Incoming, receipt: Receipt, known: Sequence[Receipt]) -> 
         f"{'the file that it would replace' if replaced else 'the period before'} had "
         f"{unusual.usual}, and a change by a factor of over {unusual.factor:.2f} is unusual here"
     )
-    return (told + stands_by, "") if receipt.rows_accepted < unusual.usual else ("", told)
+    return (told + stands_by, "") if unusual.is_refused else ("", told)
 
 
 def _missing_message(

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import duckdb
 
-from minsheng import identity, lake, parsing, rejects
+from minsheng import headers, identity, lake, parsing, rejects
 from minsheng.contracts import Contract
 from minsheng.lake import Receipt
 from minsheng.quoting import literal
@@ -60,7 +60,7 @@ def typed_version(source: Contract, codes: parsing.Codes) -> str:
 @cache
 def _reading_code() -> str:
     """Changes when the modules that type and judge rows change."""
-    modules = (parsing, identity, sys.modules[__name__])
+    modules = (headers, parsing, identity, sys.modules[__name__])
     return "".join(inspect.getsource(module) for module in modules)
 
 

@@ -9,6 +9,8 @@ MOVING_RANGE_LIMIT = 3.267
 """D4 for ranges of two: a moving range above so many mean ranges is out of control (ISO 7870-2)."""
 CHANCE_LIMIT = 3.0
 """Standard deviations that the difference of two counts may have by chance alone."""
+REFUSED_SHARE = 0.8
+"""An unusual count is a doubt, and refuses the file only below this share of the usual rows."""
 LEAST_HISTORY = 4
 RECENT = 24
 RARE = 0.001
@@ -21,6 +23,7 @@ class Unusual:
 
     usual: int
     factor: float
+    is_refused: bool
 
 
 def unusual_count(history: Sequence[int], replaced: int | None, count: int) -> Unusual | None:
@@ -40,7 +43,9 @@ def unusual_count(history: Sequence[int], replaced: int | None, count: int) -> U
     seen = max(count, 1)
     learnt = MOVING_RANGE_LIMIT * sum(changes) / len(changes) if is_known else 0.0
     limit = max(learnt, CHANCE_LIMIT * sqrt(1 / usual + 1 / seen))
-    return Unusual(usual, exp(limit)) if abs(log(seen / usual)) > limit else None
+    if abs(log(seen / usual)) <= limit:
+        return None
+    return Unusual(usual, exp(limit), is_refused=count < REFUSED_SHARE * usual)
 
 
 def chance_of_no_change(history: Sequence[int]) -> float | None:

@@ -1,7 +1,7 @@
 """What goes back to a department: refused rows in a workbook, refused files with a letter."""
 
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TypedDict
 
@@ -49,6 +49,9 @@ INSTRUCTION = (
     "请改正标黄的单元格，不要改动“退件行号”一列，然后以原文件名放回报送目录。"
     "带星号的内容已脱敏，不改动即按原报送的内容处理；不再报送的行请整行删除。"
 )
+Texts = Mapping[int, Mapping[str, str]]
+"""Delivered texts by header, by the row's number; a line that was no row of the table has none."""
+
 REFUSED_SCHEMA = pa.schema(
     {
         "row_number": pa.int64(),
@@ -115,9 +118,12 @@ def write(
             encoding="utf-8",
         )
     if receipt.rows_refused:
-        cells = refused_cells(delivery, source, codes, receipt)
+        refused = _refused_by(delivery, receipt)
+        malformed = {line.row_number for line in malformed_rows(delivery)}
+        texts = corrections.texts_of(delivery / ROWS_FILE, {*refused, *malformed})
+        cells = _refused_cells(delivery, source, codes, receipt, refused, texts)
         pq.write_table(pa.Table.from_pylist(cells, schema=REFUSED_SCHEMA), delivery / REFUSED_FILE)
-        _write_workbook(workbook, delivery, source, receipt, cells)
+        _write_workbook(workbook, source, receipt, cells, texts)
 
 
 def refused_rows(delivery: Path) -> dict[int, dict[str, str]]:
@@ -131,10 +137,10 @@ def refused_rows(delivery: Path) -> dict[int, dict[str, str]]:
 
 def _write_workbook(
     path: Path,
-    delivery: Path,
     source: Contract,
     receipt: Receipt,
     refused: Sequence[RefusedCell],
+    texts: Texts,
 ) -> None:
     """A delivered text is text: not a formula that the reader's program would run, not a link."""
     options = {"in_memory": True, "strings_to_formulas": False, "strings_to_urls": False}
@@ -152,16 +158,16 @@ def _write_workbook(
         for place, width in enumerate(REASON_COLUMNS.values()):
             sheet.set_column(place, place, width)
         if receipt.status == "taken":
-            _write_mending_sheet(workbook, delivery, source, receipt, listed)
+            _write_mending_sheet(workbook, source, receipt, listed, texts)
     path.write_bytes(content.getvalue())
 
 
 def _write_mending_sheet(
     workbook: xlsxwriter.Workbook,
-    delivery: Path,
     source: Contract,
     receipt: Receipt,
     refused: Sequence[RefusedCell],
+    texts: Texts,
 ) -> None:
     """The refused rows as delivered, with the cells marked that a rule names."""
     columns = {column.label_zh: headers_of(column, receipt.headers) for column in source.columns}
@@ -179,17 +185,30 @@ def _write_mending_sheet(
     sheet.write_row(1, 0, [corrections.ROW_HEADER, *receipt.headers], bold)
     sheet.set_column(0, len(receipt.headers), MENDING_WIDTH, plain)
     sheet.freeze_panes(2, 1)
-    rows = corrections.texts_of(delivery / ROWS_FILE, faulty)
-    for place, (number, texts) in enumerate(rows.items(), start=2):
+    for place, number in enumerate(sorted(faulty), start=2):
+        row = texts[number]
         sheet.write_string(place, 0, str(number), plain)
         for column, header in enumerate(receipt.headers, start=1):
-            text = corrections.shown(texts.get(header), header in hidden)
-            is_faulty = header in faulty[number] or not texts
+            text = corrections.shown(row.get(header), header in hidden)
+            is_faulty = header in faulty[number] or not row
             sheet.write_string(place, column, text, marked if is_faulty else plain)
 
 
-def refused_cells(
-    delivery: Path, source: Contract, codes: parsing.Codes, receipt: Receipt
+def _refused_by(delivery: Path, receipt: Receipt) -> dict[int, str]:
+    """The rules that refuse each row, joined by commas, by its number in the file."""
+    typed = delivery / "typed" / f"{receipt.contract_hash}.parquet"
+    judged = pq.read_table(typed, columns=["row_number", "refused_by"])
+    refused = judged.filter(pc.is_valid(judged["refused_by"]))
+    return dict(zip(*(refused[name].to_pylist() for name in refused.column_names), strict=True))
+
+
+def _refused_cells(
+    delivery: Path,
+    source: Contract,
+    codes: parsing.Codes,
+    receipt: Receipt,
+    refused: Mapping[int, str],
+    texts: Texts,
 ) -> list[RefusedCell]:
     """One entry per refused row and rule it breaks, in order.
 
@@ -197,22 +216,18 @@ def refused_cells(
     do).
     """
     rules = {rule.name: rule for rule in parsing.row_rules(source)}
-    typed = delivery / "typed" / f"{receipt.contract_hash}.parquet"
-    judged = pq.read_table(typed, columns=["row_number", "refused_by"])
-    refused = judged.filter(pc.is_valid(judged["refused_by"])).to_pylist()
-    texts = corrections.texts_of(delivery / ROWS_FILE, [row["row_number"] for row in refused])
     sources = {column.name: headers_of(column, receipt.headers) for column in source.columns}
     cells: list[RefusedCell] = []
-    for row in refused:
-        for name in row["refused_by"].split(","):
+    for number, names in refused.items():
+        for name in names.split(","):
             rule = rules.get(name)
             columns = [source.column(each) for each in (rule.columns if rule else ())]
             headers = [header for column in columns for header in sources[column.name]]
-            value = " / ".join(texts[row["row_number"]].get(header) or "" for header in headers)
+            value = " / ".join(texts[number].get(header) or "" for header in headers)
             direct = any(column.sensitivity == "direct" for column in columns)
             cells.append(
                 {
-                    "row_number": row["row_number"],
+                    "row_number": number,
                     "column": "、".join(column.label_zh for column in columns),
                     "value": corrections.masked(value) if direct else value,
                     "rule": name,

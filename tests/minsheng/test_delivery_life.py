@@ -391,6 +391,15 @@ def test_what_is_unusual_follows_from_the_changes_before(
     assert (limits.unusual_count(history, None, count) is not None) == is_unusual
 
 
+@pytest.mark.parametrize(("count", "is_refused"), [(8100, False), (7900, True), (13000, False)])
+def test_what_is_unusual_is_refused_only_where_a_fifth_is_gone(
+    count: int, is_refused: bool
+) -> None:
+    unusual = limits.unusual_count([10000, 10000, 10000, 10000], None, count)
+    assert unusual is not None
+    assert unusual.is_refused == is_refused
+
+
 # ── deliveries that add up ───────────────────────────────────────────────────────────────────────
 
 
