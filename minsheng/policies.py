@@ -85,6 +85,7 @@ def reference_rows(settings: Settings, table: str) -> list[Row]:
         "area_ancestor": _area_ancestors,
         "area_succession": _area_successions,
         "area_today": _areas_today,
+        "civil_affairs_town": _civil_affairs_towns,
         "code": _codes,
         "income_concept": _income_concepts,
         "object_type": _object_types,
@@ -253,13 +254,10 @@ def _area_rows(settings: Settings) -> list[Row]:
     }
     rows: list[Row] = []
     for path in sorted(folder.glob("*/areas.csv")):
-        stated = path.with_name("areas.origin.yaml")
-        origin = _read(stated)["origin"] if stated.is_file() else None
-        with path.open(encoding="utf-8", newline="") as stream:
-            for row in csv.DictReader(stream):
-                dates = {"effective_from": begun.get(row["area_code"]), "effective_to": None}
-                parent = row["parent_code"] or None
-                rows.append({**row, "parent_code": parent, **dates, "origin": origin})
+        for row, origin in _listed(path):
+            dates = {"effective_from": begun.get(row["area_code"]), "effective_to": None}
+            parent = row["parent_code"] or None
+            rows.append({**row, "parent_code": parent, **dates, "origin": origin})
     listed = {row["area_code"] for row in rows}
     for code, entry in former.items():
         if "level" not in entry:
@@ -288,6 +286,29 @@ def _area_folder(settings: Settings) -> Path:
         if any(folder.glob("*/areas.csv")):
             return folder
     raise PolicyError("no areas.csv under policies/")
+
+
+def _civil_affairs_towns(settings: Settings) -> list[Row]:
+    """Towns as civil affairs codes them, from the list beside the areas, if there is one."""
+    return [
+        {
+            "civil_affairs_code": row["area_code"],
+            "civil_affairs_name": row["area_name"],
+            "county_code": row["county_code"],
+            "origin": origin,
+        }
+        for path in sorted(_area_folder(settings).glob("*/civil_affairs_towns.csv"))
+        for row, origin in _listed(path)
+    ]
+
+
+def _listed(path: Path) -> Iterator[tuple[dict[str, str], object]]:
+    """Rows of a list of areas, each with the origin that is stated beside the list."""
+    stated = path.with_suffix(".origin.yaml")
+    origin = _read(stated)["origin"] if stated.is_file() else None
+    with path.open(encoding="utf-8", newline="") as stream:
+        for row in csv.DictReader(stream):
+            yield row, origin
 
 
 def _codes(settings: Settings) -> list[Row]:

@@ -394,6 +394,16 @@ def test_every_succession_names_its_document_and_its_day(settings: Settings) -> 
         assert row["document"] and isinstance(row["effective_from"], date), row
 
 
+def test_every_town_of_civil_affairs_lies_in_a_listed_county(settings: Settings) -> None:
+    towns = reference_rows(settings, "civil_affairs_town")
+    codes = [str(row["civil_affairs_code"]) for row in towns]
+    assert len(codes) == len(set(codes)) > 0
+    for row in towns:
+        assert str(row["civil_affairs_code"])[:6] == str(row["county_code"])[:6], row
+        assert "民政部" in str(row["origin"])
+    assert {row["county_code"] for row in towns} <= area_codes(settings)
+
+
 AREAS = """area_code,area_level,area_name,parent_code
 990000000000,city,甲,
 990100000000,county,乙,990000000000
@@ -448,6 +458,7 @@ def test_a_deployment_with_areas_of_its_own_has_no_former_areas_of_others(
     (tmp_path / "deployment/policies/place/areas.csv").write_text(AREAS, encoding="utf-8")
     assert len(reference_rows(own, "area")) == 3
     assert reference_rows(own, "area_succession") == []
+    assert reference_rows(own, "civil_affairs_town") == []
 
 
 def test_two_plans_may_decide_one_rule_each_for_its_own_areas(overlay: Overlay) -> None:
