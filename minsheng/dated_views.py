@@ -24,8 +24,8 @@ DATED_VIEWS = {
         """,
     ),
     "linked.membership_on": (
-        "某日所在月的家庭成员（三种户口径） · Who belonged to which household, by its notion, in the "
-        "month of a day; last_seen_month is the last month that a row tells of",
+        "某日所在月的家庭成员（三种户口径） · Who belonged to which household in the month of "
+        "a day, by notion of a household; last_seen_month is the last month that a row tells of",
         f"""
         select household_notion, household_id, person_id, relation_code, is_head, start_month,
             end_month, is_start_known, is_end_known, last_seen_month, first_delivery_id,

@@ -80,7 +80,10 @@ arrived as (
         elsewhere.entity_id is not null as was_elsewhere,
         unconfirmed.entity_id is not null as was_unconfirmed,
         unlinked.person_id is not null as is_unlinked,
+        -- a start before the person's birth is the family's
         stating.states_starts
+            and coalesce(person.birth_month <= listed.stated_start_month, true)
+            as states_start
     from listed
     join calendar
         on calendar.source = listed.source
@@ -106,6 +109,7 @@ arrived as (
         and unconfirmed.county_code = listed.county_code
         and unconfirmed.month = calendar.prior_month
     left join unlinked on unlinked.person_id = listed.entity_id
+    left join linked.person as person on person.person_id = listed.entity_id
     where calendar.prior_month is not null and before.entity_id is null
 ),
 was_listed as (
@@ -259,7 +263,7 @@ flow as (
             when was_elsewhere then 'transferred_in'
             when was_unconfirmed then 'confirmed'
             when is_unlinked then 'unlinked_in'
-            when states_starts then 'late_start'
+            when states_start then 'late_start'
             else 'listed'
         end as flow_code,
         true as is_listed,

@@ -177,6 +177,19 @@ died as (
     group by member.household_id, member.year
     having count(*) = count(death.month)
 ),
+dated as (
+    -- a start that the roll states before the person's birth is the family's
+    select
+        span.*,
+        case
+            when person.birth_month > span.stated_start_month
+                and person.birth_month <= span.first_sighting_end then person.birth_month
+            else span.stated_start_month
+        end as own_start_month
+    from span
+    left join linked.person as person
+        on span.entity_type = 'person' and person.person_id = span.entity_id
+),
 judged as (
     select
         span.entity_type,
@@ -185,11 +198,11 @@ judged as (
         span.source,
         span.county_code,
         span.first_month,
-        span.stated_start_month,
+        span.own_start_month as stated_start_month,
         coalesce(
-            span.stated_start_month <= span.first_sighting_end
+            span.own_start_month <= span.first_sighting_end
             and (span.last_absent_month is null
-                or span.stated_start_month > span.last_absent_month),
+                or span.own_start_month > span.last_absent_month),
             false
         ) as is_start_stated,
         coalesce(
@@ -199,7 +212,8 @@ judged as (
         ) as begins_at_once,
         died.month as death_month,
         coalesce(
-            died.month >= span.last_sighting_start and died.month < span.first_absent_month,
+            died.month >= span.last_sighting_start
+            and coalesce(died.month < span.first_absent_month, true),
             false
         ) as is_ended_by_death,
         coalesce(
@@ -214,7 +228,7 @@ judged as (
         span.first_row_number,
         span.last_delivery_id,
         span.last_row_number
-    from span
+    from dated as span
     left join died
         on died.entity_type = span.entity_type
         and died.entity_id = span.entity_id
