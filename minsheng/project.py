@@ -177,6 +177,8 @@ def table_reads(project: Project) -> dict[str, tuple[str, ...]]:
             reads[contract.name] = (*staged, "meta.delivery")
             if contract.table == "loose_record":
                 reads[contract.name] += ("vault.identity",)
+            if contract.table == "household":
+                reads[contract.name] += ("reference.area_today",)
         elif contract.layer == "reference" or contract.name in ("meta.policy_item", "meta.columns"):
             reads[contract.name] = ()
     reads["meta.delivery"] = reads["quality.finding"] = (*raw, *staged)
