@@ -28,8 +28,8 @@ DATED_VIEWS = {
         "a day, by notion of a household; last_seen_month is the last month that a row tells of",
         f"""
         select household_notion, household_id, person_id, relation_code, is_head, start_month,
-            end_month, is_start_known, is_end_known, last_seen_month, first_delivery_id,
-            first_row_number, last_delivery_id, last_row_number
+            end_month, is_start_known, is_end_known, begin_event_code, end_event_code,
+            last_seen_month, first_delivery_id, first_row_number, last_delivery_id, last_row_number
         from linked.membership_interval
         where {_INTERVAL}
         """,
@@ -39,8 +39,8 @@ DATED_VIEWS = {
         "that a row tells of",
         f"""
         select entity_type, entity_id, status_code, source, county_code, start_month, end_month,
-            is_start_known, is_end_known, last_seen_month, first_delivery_id, first_row_number,
-            last_delivery_id, last_row_number
+            is_start_known, is_end_known, begin_event_code, end_event_code, last_seen_month,
+            first_delivery_id, first_row_number, last_delivery_id, last_row_number
         from linked.status_interval
         where {_INTERVAL}
         """,

@@ -68,7 +68,7 @@ def test_who_is_on_a_roll_belongs_to_its_household_until_death(whole: Home) -> N
         assert whole.rows(asked.format(year=year, sign="except")) == []
 
 
-def test_who_died_belongs_to_no_household_and_has_no_status_that_no_later_roll_tells(
+def test_who_died_belongs_to_no_household_and_has_no_status_but_where_a_register_keeps_the_dead(
     whole: Home,
 ) -> None:
     dead = (
@@ -83,14 +83,15 @@ def test_who_died_belongs_to_no_household_and_has_no_status_that_no_later_roll_t
         )
         == []
     )
-    assert (
-        whole.rows(
-            "select status.entity_id, status.status_code "
-            "from linked.status_on(date '2022-12-31') as status "
-            + dead.format("status.entity_id")
-            + "where status.status_code <> 'deceased'"
-        )
-        == []
+    held = whole.rows(
+        "select status.entity_id, status.status_code "
+        "from linked.status_on(date '2022-12-31') as status "
+        + dead.format("status.entity_id")
+        + "where status.status_code <> 'deceased'"
+    )
+    assert held == whole.rows(
+        "select entity_id, status_code from linked.register_flow "
+        "where flow_code = 'death' and is_finding"
     )
 
 
