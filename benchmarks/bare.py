@@ -3,7 +3,8 @@
 It reads the same inbox, holds rows and tables to the same checks and writes the same tables and
 Parquet files. Everything up to `vault` is written by hand here, and so is every check. Two things
 are shared, because they say what is computed and not how the work is organised: the SELECTs of
-`sql/`, run as they stand, and the reader of `policies/` (`minsheng.policies`).
+`sql/`, run as they stand, and the reader of `policies/` (`minsheng.policies`). The contracts give
+the columns of the datasets that nobody delivers here.
 
 It has no orchestrator, no Great Expectations, no lake, no contracts, no lineage, no digests and no
 workbooks for departments; direct identifiers stay in memory and never reach its file.
@@ -29,6 +30,7 @@ import pyarrow as pa
 import yaml
 
 from minsheng import policies
+from minsheng.contracts import load_contracts
 from minsheng.settings import load_settings
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -103,6 +105,8 @@ create macro identity_of(id_number, person_name) as
     coalesce(id_number, '') || '|' || name_key(person_name);
 create macro household_of(area_code, household_number) as
     substr(area_code, 1, 6) || '|' || household_number;
+create macro household_of_notion(notion, area_code, household_number) as
+    notion || '|' || substr(area_code, 1, 6) || '|' || household_number;
 
 -- what a row is refused for: the rule's name where it is broken, else null
 create macro scientific(t, rule) as
@@ -155,6 +159,7 @@ DATASETS = (
             "cause_code": ("主要致贫原因", "致贫原因"),
             "village_code": AREA_HEADERS,
             "phone": ("联系电话", "家庭成员联系电话", "手机号"),
+            "hukou_number": ("户口簿户号", "户籍户号"),
         },
         key=("household_identity", "id_number", "person_name"),
         warnings={
@@ -172,6 +177,7 @@ DATASETS = (
                     tidy(cause_code) as cause_text,
                     tidy(village_code) as village_text,
                     tidy(phone) as phone,
+                    tidy(hukou_number) as hukou_number,
                     delivery_id, row_number, sender, period, period_month,
                     delivered_on, is_effective
                 from numbered
@@ -196,6 +202,8 @@ DATASETS = (
                 cause_code, village_code, phone,
                 identity_of(id_number, person_name) as record_identity,
                 household_of(village_code, household_number) as household_identity,
+                household_of_notion('registration', village_code, hukou_number)
+                    as registration_identity,
                 delivery_id, row_number, sender, period, period_month,
                 delivered_on, is_effective,
                 nullif(concat_ws(',',
@@ -319,6 +327,7 @@ DATASETS = (
             "start_month": ("享受起始月份", "起始月份"),
             "monthly_yuan": ("月保障金", "月保障金（元）", "月供养金"),
             "village_code": AREA_HEADERS,
+            "co_living_number": ("家庭编号", "共同生活家庭编号", "救助家庭编号", "户编号"),
         },
         key=("id_number", "person_name", "assistance_code"),
         warnings={"id_number_has_its_shape": HAS_ID_SHAPE},
@@ -331,6 +340,7 @@ DATASETS = (
                     tidy(start_month) as start_text,
                     tidy(monthly_yuan) as monthly_text,
                     tidy(village_code) as village_text,
+                    tidy(co_living_number) as co_living_number,
                     delivery_id, row_number, sender, period, period_month,
                     delivered_on, is_effective
                 from numbered
@@ -349,6 +359,8 @@ DATASETS = (
             select
                 id_number, person_name, assistance_code, start_month, monthly_yuan, village_code,
                 identity_of(id_number, person_name) as record_identity,
+                household_of_notion('co_living', village_code, co_living_number)
+                    as co_living_identity,
                 delivery_id, row_number, sender, period, period_month,
                 delivered_on, is_effective,
                 nullif(concat_ws(',',
@@ -780,9 +792,18 @@ DATASETS = (
 REFERENCE = """
 create table reference.area (
     area_code text, area_level text, area_name text, parent_code text, city_code text,
-    county_code text, town_code text, village_code text, origin text);
+    county_code text, town_code text, village_code text, effective_from date,
+    effective_to date, origin text);
 create table reference.area_ancestor (
     area_code text, ancestor_code text, ancestor_level text, distance bigint);
+create table reference.area_succession (
+    old_code text, new_code text, effective_from date, succession_code text, is_whole boolean,
+    document text);
+create table reference.area_today (
+    area_code text, today_code text, city_code text, county_code text, town_code text,
+    village_code text);
+create table reference.civil_affairs_town (
+    civil_affairs_code text, civil_affairs_name text, county_code text, origin text);
 create table reference.code (
     code_list text, code text, label_zh text, label_en text, has_attribute boolean);
 create table reference.income_concept (income_concept text, accounting_month bigint);
@@ -1026,6 +1047,12 @@ from (
     select household_identity from staged.agriculture__household_roll
     union
     select household_identity from staged.agriculture__household_income
+    union
+    select registration_identity from staged.agriculture__household_roll
+    where registration_identity is not null
+    union
+    select co_living_identity from staged.civil_affairs__assistance_roll
+    where co_living_identity is not null
 );
 
 create table restricted.vault.identity as
@@ -1121,6 +1148,17 @@ TYPES = {
     "linked.household_year_roll": {"labour_count": "bigint"},
     "linked.link_coverage": {"record_count": "bigint"},
     "indicators.household_measure": {"value": "decimal(18, 6)"},
+    "indicators.register_balance": dict.fromkeys(
+        (
+            "prior_count",
+            "in_count",
+            "out_count",
+            "stock_count",
+            "difference_count",
+            "finding_count",
+        ),
+        "bigint",
+    ),
     "indicators.income_growth": {
         "mean_yuan": "decimal(18, 2)",
         "base_mean_yuan": "decimal(18, 2)",
@@ -1159,6 +1197,9 @@ KEYS = {
     "vault.loose_record": "source, record_identity, period_month",
     "reference.area": "area_code",
     "reference.area_ancestor": "area_code, ancestor_code",
+    "reference.area_succession": "old_code, new_code",
+    "reference.area_today": "area_code",
+    "reference.civil_affairs_town": "civil_affairs_code",
     "reference.code": "code_list, code",
     "reference.income_concept": "income_concept",
     "reference.object_type": "object_type_code",
@@ -1174,16 +1215,37 @@ KEYS = {
     "linked.assistance": "delivery_id, row_number",
     "linked.disability": "delivery_id, row_number",
     "linked.enrolment": "delivery_id, row_number",
+    "linked.expected_delivery": "source, county_code, period_month, sender, delivery_id",
     "linked.household": "household_id",
+    "linked.household_crosswalk": (
+        "household_notion, household_id, other_notion, other_household_id, start_month"
+    ),
+    "linked.household_lineage": "household_notion, predecessor_id, successor_id, year",
     "linked.household_member": "household_id, person_id, year",
     "linked.household_year_income": "household_id, year",
     "linked.household_year_roll": "household_id, year",
     "linked.insurance": "delivery_id, row_number",
     "linked.link_coverage": "source, outcome",
     "linked.medical_settlement": "delivery_id, row_number",
+    "linked.membership_interval": (
+        "household_notion, household_id, person_id, first_delivery_id, first_row_number"
+    ),
+    "linked.membership_sighting": "household_notion, household_id, person_id, period_month",
+    "linked.monitoring_case": "delivery_id, row_number",
     "linked.person": "person_id",
+    "linked.register_flow": (
+        "entity_type, entity_id, status_code, county_code, month, flow_code, delivery_id, "
+        "row_number"
+    ),
     "linked.relief_payment": "delivery_id, row_number",
+    "linked.status_interval": (
+        "entity_type, entity_id, status_code, first_delivery_id, first_row_number"
+    ),
+    "linked.status_sighting": "entity_type, entity_id, status_code, county_code, period_month",
+    "linked.status_statement": "status_code, delivery_id, row_number",
+    "linked.town_crosswalk": "statistics_code, civil_affairs_code",
     "linked.unconfirmed_record": "source, person_id, period_month",
+    "linked.vital_event": "delivery_id, row_number",
     "indicators.area_benchmark": "area_code, year, income_concept",
     "indicators.complete_roll": "source, county_code, period_month, delivery_id",
     "indicators.household_measure": "household_id, measure_id",
@@ -1193,6 +1255,7 @@ KEYS = {
     ),
     "indicators.missing_member": "household_id, person_id, measure_id",
     "indicators.newly_disabled_member": "household_id, person_id, delivery_id, row_number",
+    "indicators.register_balance": "status_code, source, county_code, month",
     "indicators.poverty_measure": ("area_code, population, year, income_concept, line_id, measure"),
     "indicators.rule_in_force": "county_code, rule_id",
     "indicators.stopped_benefit": "household_id, person_id, programme_code",
@@ -1211,6 +1274,7 @@ KEYS = {
 CODES = (
     ("reference.area", "area_level", "area_level"),
     ("reference.area_ancestor", "ancestor_level", "area_level"),
+    ("reference.area_succession", "succession_code", "area_succession"),
     ("reference.income_concept", "income_concept", "income_concept"),
     ("reference.object_type", "object_type_code", "object_type"),
     ("reference.plan", "income_concept", "income_concept"),
@@ -1230,14 +1294,29 @@ CODES = (
     ("linked.household_member", "labour_code", "labour"),
     ("linked.household_year_income", "income_concept", "income_concept"),
     ("linked.household_year_roll", "cause_code", "cause"),
+    ("linked.household_crosswalk", "household_notion", "household_notion"),
+    ("linked.household_crosswalk", "other_notion", "household_notion"),
+    ("linked.household_crosswalk", "overlap_code", "household_overlap"),
+    ("linked.household_lineage", "household_notion", "household_notion"),
+    ("linked.household_lineage", "lineage_code", "household_lineage"),
     ("linked.insurance", "insurance_code", "insurance"),
     ("linked.insurance", "insured_status_code", "insured_status"),
     ("linked.link_coverage", "outcome", "link_outcome"),
     ("linked.medical_settlement", "visit_code", "visit"),
+    ("linked.membership_interval", "household_notion", "household_notion"),
+    ("linked.membership_interval", "relation_code", "relation"),
+    ("linked.membership_interval", "begin_event_code", "status_event"),
+    ("linked.membership_interval", "end_event_code", "status_event"),
     ("linked.person", "id_status_code", "id_status"),
     ("linked.person", "link_rule_code", "link_rule"),
     ("linked.person", "sex_code", "sex"),
+    ("linked.register_flow", "status_code", "status"),
+    ("linked.register_flow", "flow_code", "register_flow"),
     ("linked.relief_payment", "programme_code", "programme"),
+    ("linked.status_interval", "status_code", "status"),
+    ("linked.status_interval", "begin_event_code", "status_event"),
+    ("linked.status_interval", "end_event_code", "status_event"),
+    ("linked.town_crosswalk", "town_match_code", "town_match"),
     ("indicators.area_benchmark", "income_concept", "income_concept"),
     ("indicators.household_year", "income_concept", "income_concept"),
     ("indicators.household_year", "cause_code", "cause"),
@@ -1269,6 +1348,7 @@ FOREIGN_KEYS = (
     ("linked.household_member", "household_id", "linked.household"),
     ("linked.insurance", "person_id", "linked.person"),
     ("linked.medical_settlement", "person_id", "linked.person"),
+    ("linked.membership_interval", "person_id", "linked.person"),
     ("linked.relief_payment", "person_id", "linked.person"),
     ("linked.unconfirmed_record", "person_id", "linked.person"),
     ("indicators.complete_roll", "delivery_id", "meta.delivery"),
@@ -1311,6 +1391,53 @@ QUERIES = (
         """,
     ),
 )
+
+DOUBTS = (
+    (
+        "linked.membership_interval",
+        "nobody_lives_in_two_households_of_one_notion",
+        """
+        select person_id
+        from (
+            select *,
+                max(coalesce(end_month, last_seen_month)) over (
+                    partition by household_notion, person_id
+                    order by start_month, household_id, first_row_number
+                    rows between unbounded preceding and 1 preceding
+                ) as end_before,
+                lag(household_id) over (
+                    partition by household_notion, person_id
+                    order by start_month, household_id, first_row_number
+                ) as household_before
+            from linked.membership_interval
+        )
+        where start_month <= end_before and household_before <> household_id
+        """,
+    ),
+    (
+        "linked.status_interval",
+        "nobody_holds_a_status_twice_at_once",
+        """
+        select entity_id
+        from (
+            select *,
+                max(coalesce(end_month, date '9999-12-01')) over (
+                    partition by entity_type, entity_id, status_code, county_code
+                    order by start_month, first_delivery_id, first_row_number
+                    rows between unbounded preceding and 1 preceding
+                ) as end_before
+            from linked.status_interval
+        )
+        where start_month <= end_before
+        """,
+    ),
+    (
+        "indicators.register_balance",
+        "register_balances",
+        "select month from indicators.register_balance where difference_count <> 0",
+    ),
+)
+"""Queries whose rows are counted and block nothing."""
 
 EXPORTED = ("indicators", "risk", "quality", "meta")
 
@@ -1625,8 +1752,18 @@ def mint(secret: bytes, text: str) -> str:
     )
 
 
+def stage_nothing(connection: duckdb.DuckDBPyConnection) -> None:
+    """Empty tables of the datasets that nobody delivers here, for the SELECTs that read them."""
+    read = {dataset.table for dataset in DATASETS}
+    for contract in load_contracts(load_settings()).values():
+        if contract.layer == "staged" and contract.table not in read:
+            columns = ", ".join(f"{each.name} {each.duckdb_type}" for each in contract.columns)
+            connection.execute(f"create table restricted.{contract.name} ({columns})")
+
+
 def make_models(connection: duckdb.DuckDBPyConnection) -> None:
     """Run the SELECTs of `sql/` as they stand, each after those it reads."""
+    stage_nothing(connection)
     connection.execute("set preserve_insertion_order = false")
     waiting = {
         f"{path.parent.name}.{path.stem}": path.read_text(encoding="utf-8")
@@ -1680,6 +1817,7 @@ def check_tables(connection: duckdb.DuckDBPyConnection) -> None:
         for table, columns, target in FOREIGN_KEYS
     ]
     checks += [(table, name, "critical", query) for table, name, query in QUERIES]
+    checks += [(table, name, "warning", query) for table, name, query in DOUBTS]
     for table, name, severity, query in checks:
         connection.execute(
             f"insert into quality.check_result select '{table}', '{name}', '{severity}', "

@@ -8,10 +8,11 @@ from collections.abc import Sequence
 
 from minsheng.contracts import Contract
 from minsheng.linkage import is_personal
+from minsheng.notions import NOTIONS
 from minsheng.quoting import literal, quoted
 
 LAYER = "bridge"
-OF_THE_ROW = ("source", "delivery_id", "row_number")
+OF_THE_ROW = ("source", "delivery_id", "row_number", "household_notion")
 
 
 def table_selects(bridge: Contract, sources: Sequence[Contract]) -> Sequence[str]:
@@ -38,12 +39,14 @@ def _household_selects(bridge: Contract, sources: Sequence[Contract]) -> list[st
     said = ", ".join(f"household.{name}" for name in _said(bridge))
     return [
         f"""
-        select {literal(source.table)} as source, record.delivery_id, record.row_number, {said}
+        select {literal(source.table)} as source, record.delivery_id, record.row_number,
+            {literal(notion)} as household_notion, {said}
         from {_staged(source)} as record
-        join vault.household as household using (household_identity)
+        join vault.household as household on household.household_identity = record.{identity}
         """
         for source in sources
-        if any(column.name == "household_identity" for column in source.columns)
+        for identity, notion in NOTIONS.items()
+        if any(column.name == identity for column in source.columns)
     ]
 
 

@@ -229,6 +229,8 @@ RECEIVED = ("delivery_id", "row_number", "sender", "period", "period_month")
 IDENTITIES: Mapping[str, frozenset[str]] = {
     "record_identity": frozenset({"id_number", "person_name"}),
     "household_identity": frozenset({"household_number"}),
+    "co_living_identity": frozenset({"co_living_number"}),
+    "registration_identity": frozenset({"hukou_number"}),
 }
 """Staged columns that are made where a dataset has certain others: who a row is about."""
 

@@ -330,6 +330,7 @@ class _Statement:
         if "household_identity" in columns:
             joins += f"""
             left join bridge.household as home on home.source = {literal(source.table)}
+                and home.household_notion = 'roll'
                 and home.delivery_id = record.delivery_id
                 and home.row_number = record.row_number
             """

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import duckdb
 
-from minsheng import identity, link_pairs, pinyin
+from minsheng import identity, link_pairs, notions, pinyin
 from minsheng.contracts import Contract
 from minsheng.link_review import review_select
 from minsheng.link_rules import RuleTable
@@ -49,7 +49,7 @@ READS: Mapping[str, frozenset[str]] = {
         | {f"vault.{table}" for table in ("record", "node", "trait", "pair", "membership")}
     ),
     "identity": frozenset({"vault.record", "vault.node", "vault.membership"}),
-    "household": frozenset({"staged"}),
+    "household": frozenset({"staged", "reference.area_today"}),
     "loose_record": frozenset({"staged", "vault.identity"}),
 }
 """What each table of the layer is made from; `staged` stands for every source."""
@@ -94,7 +94,7 @@ def table_selects(connection: duckdb.DuckDBPyConnection, table: str, given: Give
         return [review_select(given.sources)]
     if table == "identity":
         return [IDENTITY_SELECT]
-    return [household_select(given.sources, given.secret)]
+    return [notions.household_select(given.sources, given.secret)]
 
 
 DECISION_SELECT = f"""
@@ -315,22 +315,6 @@ join vault.membership as membership using (node)
 left join anchor using (person_id)
 """
 """The SELECT of `vault.identity`: one row per source and identity as delivered, with its person."""
-
-
-def household_select(sources: Sequence[Contract], secret: PseudonymKey) -> str:
-    """The SELECT of `vault.household`: one row per county and household number of any source."""
-    delivered = (
-        " union all ".join(
-            f"select household_identity from {source.name}"
-            for source in sources
-            if any(column.name == "household_identity" for column in source.columns)
-        )
-        or "select null::varchar as household_identity where false"
-    )
-    return f"""
-select household_identity, {mint(secret, "'household|' || household_identity")} as household_id
-from (select distinct household_identity from ({delivered}))
-"""
 
 
 def loose_record_selects(sources: Sequence[Contract], received: str) -> list[str]:

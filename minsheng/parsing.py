@@ -55,6 +55,13 @@ TELLING_APART = (
 
 DATED_RULE = "date_lies_in_the_period"
 
+HOUSEHOLD_NUMBERS: Mapping[str, str] = {
+    "household_identity": "household_number",
+    "co_living_identity": "co_living_number",
+    "registration_identity": "hukou_number",
+}
+"""What tells households apart, and the number it is made from."""
+
 
 def row_rules(contract: Contract) -> tuple[Rule, ...]:
     """Every rule a row is held to: those that follow from the columns, then the contract's own."""
@@ -295,11 +302,15 @@ def _identities(contract: Contract) -> dict[str, str]:
                 f"else concat_ws('|', {named}, {listed}) end"
             )
         found["record_identity"] = named
-    if "household_identity" in columns:
-        areas = [c.name for c in contract.columns if "area_code" in (c.type, c.name)]
-        if not areas:
-            raise ContractError(f"{contract.name}: a household number needs an area code beside it")
-        found["household_identity"] = f"substr({areas[0]}, 1, 6) || '|' || household_number"
+    for name, number in HOUSEHOLD_NUMBERS.items():
+        if name in columns:
+            areas = [c.name for c in contract.columns if "area_code" in (c.type, c.name)]
+            if not areas:
+                raise ContractError(f"{contract.name}: {number} needs an area code beside it")
+            told = f"substr({areas[0]}, 1, 6) || '|' || {number}"
+            # each department numbers for itself: only the roll's number stands without its notion
+            notion = name.removesuffix("_identity")
+            found[name] = told if notion == "household" else f"'{notion}|' || {told}"
     return found
 
 

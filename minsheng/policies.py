@@ -33,6 +33,22 @@ PLAN_COLUMNS = (
 )
 LINKAGE_FILE = "linkage.yaml"
 LINK_LIMITS = frozenset({"largest_cluster", "largest_changed_share"})
+LEVEL_COLUMNS = {
+    "city": "city_code",
+    "county": "county_code",
+    "town": "town_code",
+    "village": "village_code",
+}
+SUCCESSION_KINDS = {
+    "recoded": True,
+    "upgraded": True,
+    "merged": True,
+    "split": False,
+    "transferred": False,
+}
+"""How an area's place comes under another code, and whether the whole of it does."""
+BEGINNING_KINDS = ("recoded", "upgraded", "split")
+"""Those by which the new code begins."""
 AGGREGATES = ("growth", "growth_over_rural", "minimum", "not_computed")
 
 
@@ -70,6 +86,9 @@ def reference_rows(settings: Settings, table: str) -> list[Row]:
     makers = {
         "area": _areas,
         "area_ancestor": _area_ancestors,
+        "area_succession": _area_successions,
+        "area_today": _areas_today,
+        "civil_affairs_town": _civil_affairs_towns,
         "code": _codes,
         "income_concept": _income_concepts,
         "link_limit": _link_limits,
@@ -114,27 +133,91 @@ def rule_value(settings: Settings, rule_id: str, area_code: str, day: date) -> f
 
 
 def area_codes(settings: Settings) -> frozenset[str]:
-    """The code of every area that is listed."""
+    """The code of every area that is listed, or was an area's in earlier years."""
     return frozenset(str(row["area_code"]) for row in _area_rows(settings))
 
 
 def _areas(settings: Settings) -> list[Row]:
     found = {str(row["area_code"]): row for row in _area_rows(settings)}
-    level_columns = {
-        "city": "city_code",
-        "county": "county_code",
-        "town": "town_code",
-        "village": "village_code",
+    return [{**area, **_levels_above(code, found)} for code, area in found.items()]
+
+
+def _levels_above(code: str, areas: Mapping[str, Row]) -> Row:
+    """The code of each level that the area lies in or is."""
+    row: Row = dict.fromkeys(LEVEL_COLUMNS.values())
+    for step in _upwards(code, areas):
+        column = LEVEL_COLUMNS.get(str(areas[step]["area_level"]))
+        if column:
+            row[column] = step
+    return row
+
+
+def _areas_today(settings: Settings) -> list[Row]:
+    """Each area with the one that holds its place today; a whole area has one successor."""
+    found = {str(row["area_code"]): row for row in _area_rows(settings)}
+    whole = {
+        str(row["old_code"]): str(row["new_code"])
+        for row in _area_successions(settings)
+        if row["is_whole"]
     }
     rows: list[Row] = []
     for code, area in found.items():
-        row: Row = {**area, **dict.fromkeys(level_columns.values())}
-        for step in _upwards(code, found):
-            column = level_columns.get(str(found[step]["area_level"]))
-            if column:
-                row[column] = step
-        rows.append(row)
+        today, passed = code, {code}
+        while today in whole:
+            today = whole[today]
+            if today in passed:
+                raise PolicyError(f"area {code} is its own successor")
+            passed.add(today)
+        is_there = today in found and found[today]["effective_to"] is None
+        levels = _levels_above(today, found) if is_there else dict.fromkeys(LEVEL_COLUMNS.values())
+        rows.append(
+            {
+                "area_code": area["area_code"],
+                "today_code": today if is_there else None,
+                **levels,
+            }
+        )
     return rows
+
+
+def _area_successions(settings: Settings) -> list[Row]:
+    """Old and new codes of areas; both are listed, and of a whole area there is one successor."""
+    listed = {str(row["area_code"]) for row in _area_rows(settings)}
+    rows: list[Row] = []
+    for old_code, entry in _former_areas(settings).items():
+        for successor in _list(entry.get("successors", [])):
+            if successor["kind"] not in SUCCESSION_KINDS:
+                raise PolicyError(
+                    f"former area {old_code}: kind {successor['kind']!r} is none of "
+                    f"{sorted(SUCCESSION_KINDS)}"
+                )
+            if successor["new_code"] not in listed:
+                raise PolicyError(
+                    f"former area {old_code}: no area {successor['new_code']!r} is listed"
+                )
+            rows.append(
+                {
+                    "old_code": old_code,
+                    "new_code": successor["new_code"],
+                    "effective_from": _day(successor["from"]),
+                    "succession_code": successor["kind"],
+                    "is_whole": SUCCESSION_KINDS[successor["kind"]],
+                    "document": successor["reference"],
+                }
+            )
+        if sum(bool(row["is_whole"]) for row in rows if row["old_code"] == old_code) > 1:
+            raise PolicyError(f"former area {old_code}: the whole area has several successors")
+    return rows
+
+
+def _former_areas(settings: Settings) -> dict[str, dict[str, object]]:
+    """Entries of former_areas.yaml beside the areas that the deployment has."""
+    folder = _area_folder(settings)
+    return {
+        str(code): entry
+        for path in sorted(folder.glob("*/former_areas.yaml"))
+        for code, entry in _mapping(_read(path)).items()
+    }
 
 
 def _area_ancestors(settings: Settings) -> list[Row]:
@@ -163,19 +246,75 @@ def _upwards(code: str, areas: Mapping[str, Row]) -> Iterator[str]:
 
 
 def _area_rows(settings: Settings) -> list[Row]:
-    """Areas as listed; a deployment that lists areas of its own has only those."""
+    """Areas as listed, then former ones, with the days between which a code was in force.
+
+    Of an area that is not known to have begun under its code, or to have ended, the day is empty.
+    """
+    folder = _area_folder(settings)
+    former = _former_areas(settings)
+    begun = {
+        str(successor["new_code"]): _day(successor["from"])
+        for entry in former.values()
+        for successor in _list(entry.get("successors", []))
+        if successor["kind"] in BEGINNING_KINDS
+    }
+    rows: list[Row] = []
+    for path in sorted(folder.glob("*/areas.csv")):
+        for row, origin in _listed(path):
+            dates = {"effective_from": begun.get(row["area_code"]), "effective_to": None}
+            parent = row["parent_code"] or None
+            rows.append({**row, "parent_code": parent, **dates, "origin": origin})
+    listed = {row["area_code"] for row in rows}
+    for code, entry in former.items():
+        if "level" not in entry:
+            if code not in listed:
+                raise PolicyError(f"former area {code}: no level, and no areas.csv lists it")
+            continue
+        if code in listed:
+            raise PolicyError(f"former area {code}: areas.csv lists it as one of today")
+        rows.append(
+            {
+                "area_code": code,
+                "area_level": entry["level"],
+                "area_name": entry["name"],
+                "parent_code": entry["parent_code"],
+                "effective_from": begun.get(code),
+                "effective_to": _day(entry["until"]),
+                "origin": "; ".join(str(each["reference"]) for each in _list(entry["successors"])),
+            }
+        )
+    return rows
+
+
+def _area_folder(settings: Settings) -> Path:
+    """The policies that areas are listed in; a deployment that lists its own has only those."""
     for folder in reversed(settings.overlaid("policies")):
-        rows: list[Row] = []
-        for path in sorted(folder.glob("*/areas.csv")):
-            stated = path.with_name("areas.origin.yaml")
-            origin = _read(stated)["origin"] if stated.is_file() else None
-            with path.open(encoding="utf-8", newline="") as stream:
-                for row in csv.DictReader(stream):
-                    parent = row["parent_code"] or None
-                    rows.append({**row, "parent_code": parent, "origin": origin})
-        if rows:
-            return rows
+        if any(folder.glob("*/areas.csv")):
+            return folder
     raise PolicyError("no areas.csv under policies/")
+
+
+def _civil_affairs_towns(settings: Settings) -> list[Row]:
+    """Towns as civil affairs codes them, from the list beside the areas, if there is one."""
+    return [
+        {
+            "civil_affairs_code": row["area_code"],
+            "civil_affairs_name": row["area_name"],
+            "county_code": row["county_code"],
+            "origin": origin,
+        }
+        for path in sorted(_area_folder(settings).glob("*/civil_affairs_towns.csv"))
+        for row, origin in _listed(path)
+    ]
+
+
+def _listed(path: Path) -> Iterator[tuple[dict[str, str], object]]:
+    """Rows of a list of areas, each with the origin that is stated beside the list."""
+    stated = path.with_suffix(".origin.yaml")
+    origin = _read(stated)["origin"] if stated.is_file() else None
+    with path.open(encoding="utf-8", newline="") as stream:
+        for row in csv.DictReader(stream):
+            yield row, origin
 
 
 def _codes(settings: Settings) -> list[Row]:

@@ -14,6 +14,7 @@ from pathlib import Path
 from minsheng import link_review, pseudonyms
 from minsheng.build import record_digest
 from minsheng.contracts import RESTRICTED_LAYERS, Contract
+from minsheng.dated_views import make_dated_views
 from minsheng.project import Project
 from minsheng.quoting import literal, quoted
 from minsheng.settings import (
@@ -108,6 +109,7 @@ def publish_build(
         "update minsheng.meta.table_digest "
         "set build_id = (select build_id from minsheng.meta.build)"
     )
+    make_dated_views(warehouse)
     exported = warehouse.folder / "parquet"
     export(warehouse, project, exported)
     close()

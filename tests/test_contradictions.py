@@ -123,7 +123,9 @@ class Bench:
                     persons.append({**place, "person_id": row["person"]})
                 if "household" in row:
                     filled["household_identity"] = filled.pop("household")
-                    households.append({**place, "household_id": row["household"]})
+                    households.append(
+                        {**place, "household_notion": "roll", "household_id": row["household"]}
+                    )
                 rows.append(filled)
             self.write(f"staged.{source}", rows)
         self.write("bridge.household", households)

@@ -33,6 +33,7 @@ Tables = Mapping[str, list[Row]]
 FOLDER = Path(__file__).parent / "models"
 RELATIVE_TOLERANCE = 1e-12
 LOOKED_UP = (
+    "linked.expected_delivery",
     "indicators.rule_in_force",
     "indicators.watch_window",
     "indicators.complete_roll",

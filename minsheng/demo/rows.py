@@ -16,8 +16,15 @@ from minsheng.demo.benefits import PROGRAMMES, SNAPSHOT_MONTHS
 from minsheng.demo.economy import ASSISTANCE, CAUSES, DIBAO_MARGIN
 from minsheng.demo.enrolment import INSURANCES, INSURED_STATES, NOT_INSURED, STAGES, STUDENT_STATES
 from minsheng.demo.health import DISABILITY_TYPES, DISEASES, NO_ISSUE, VISITS
-from minsheng.demo.households import LABOUR_CODES, RELATIONS
+from minsheng.demo.households import (
+    DAUGHTER_IN_LAW,
+    GRANDCHILD,
+    LABOUR_CODES,
+    RELATIONS,
+    SON,
+)
 from minsheng.demo.lives import Lives
+from minsheng.demo.people import HOUSEHOLDS_OF_A_CHUNK
 from minsheng.demo.reference import (
     COUNTY_CODES,
     FIRST_YEAR,
@@ -40,6 +47,7 @@ from minsheng.demo.text import (
 
 COUNTY_COUNT = len(COUNTY_CODES)
 SYNONYM_SHARE = 0.04
+NEIGHBOURS_BOOKS = 500_000_000
 SCHOOLS = (("中心幼儿园", "第二幼儿园"), ("中心小学", "第二小学"), ("中学", "第二中学"))
 COUNTY_SCHOOLS = {3: ("第二高级中学", "第三高级中学"), 4: ("职业高级中学", "第二职业高级中学")}
 COLLEGES = {5: ("浙南山区职业学院", "瓯江职业学院"), 6: ("浙南山区学院", "瓯江学院")}
@@ -120,8 +128,23 @@ class Writer:
             "cause_code": self.code("cause", CAUSES, lives.economy.cause[household]),
             "village_code": self.areas.village_codes.gather(lives.village[household]),
             "phone": only_where(phone, has_phone),
+            "hukou_number": self.hukou_number(person),
         }
         return self.person_rows("household_roll", file, person, columns)
+
+    def running_number(self, household: Integers) -> Integers:
+        """Households counted through all chunks."""
+        return self.lives.chunk * HOUSEHOLDS_OF_A_CHUNK + household
+
+    def hukou_number(self, person: Integers) -> pl.Series:
+        """The police's book of each person: a son who lives with his parents has one of his own."""
+        members, people = self.lives.members, self.lives.people
+        has_son = np.logical_or.reduceat(members.role == SON, members.start)[members.household]
+        is_branch = np.isin(members.role, (SON, DAUGHTER_IN_LAW))
+        is_branch |= (members.role == GRANDCHILD) & has_son
+        book = NEIGHBOURS_BOOKS + people.key
+        book[: len(is_branch)] = self.running_number(members.household) * 10 + is_branch
+        return padded_texts(book[person], 9)
 
     def household_income(self) -> DatasetRows:
         """Income of the households in the ledger of each year."""
@@ -162,6 +185,9 @@ class Writer:
             "start_month": month_texts(start),
             "monthly_yuan": only_where(yuan_texts(fen), kind != DIBAO_MARGIN),
             "village_code": self.areas.village_codes.gather(self.lives.people.village[person]),
+            "co_living_number": padded_texts(
+                self.running_number(self.lives.people.household[person]), 7
+            ),
         }
         return self.person_rows("assistance_roll", file, person, columns)
 

@@ -360,7 +360,7 @@ class RuralWriter(Writer):
             "event_date": day_texts(day),
             "registered_date": day_texts(registered),
             "area_code": self.areas.village_codes.gather(people.village[person]),
-            "hukou_number": padded_texts(people.key[person], 9),
+            "hukou_number": self.hukou_number(person),
             "counterpart_area_code": pl.Series([None] * len(person), dtype=pl.String),
         }
         return self.about_persons(

@@ -1,4 +1,5 @@
 -- One row per household of any roll or ledger; its area is the latest one known.
+-- County, town and village are those that hold the place today, whatever its code was then.
 with sightings as (
     select household_id, year, area_code, 1 as preference
     from linked.household_year_roll
@@ -21,11 +22,11 @@ latest as (
 select
     spans.household_id,
     latest.area_code,
-    area.county_code,
-    area.town_code,
-    area.village_code,
+    place.county_code,
+    place.town_code,
+    place.village_code,
     spans.first_year,
     spans.last_year
 from spans
 join latest using (household_id)
-left join reference.area as area using (area_code)
+left join reference.area_today as place using (area_code)

@@ -13,7 +13,7 @@ select
     roll.row_number
 from staged.agriculture__household_roll as roll
 join bridge.household as household
-    on household.source = 'agriculture__household_roll'
+    on household.source = 'agriculture__household_roll' and household.household_notion = 'roll'
     and household.delivery_id = roll.delivery_id and household.row_number = roll.row_number
 join bridge.person as identity
     on identity.source = 'agriculture__household_roll'

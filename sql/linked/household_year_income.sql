@@ -21,7 +21,7 @@ select
     ledger.row_number
 from staged.agriculture__household_income as ledger
 join bridge.household as household
-    on household.source = 'agriculture__household_income'
+    on household.source = 'agriculture__household_income' and household.household_notion = 'roll'
     and household.delivery_id = ledger.delivery_id and household.row_number = ledger.row_number
 left join reference.income_concept as concept using (income_concept)
 left join reference.area as village on village.area_code = ledger.area_code

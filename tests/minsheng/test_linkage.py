@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from minsheng import linkage
+from minsheng import linkage, notions
 from minsheng.contracts import Contract
 from minsheng.parsing import typed_select
-from minsheng.policies import load_link_rules
+from minsheng.policies import load_link_rules, reference_rows
 from minsheng.project import Project
 from minsheng.pseudonyms import PseudonymKey, prepare
 from minsheng.quoting import literal, quoted
@@ -166,7 +166,10 @@ def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
     settings = load_settings(tmp_path_factory.mktemp("home"), "demo")
     folder: Path = settings.builds / "linkage"
     with open_warehouse(settings, folder) as warehouse, open_vault(warehouse, OPENING):
-        yield Registry(warehouse, Project(settings))
+        project = Project(settings)
+        areas = reference_rows(settings, "area_today")
+        write_rows(warehouse, project.contracts["reference.area_today"], areas)
+        yield Registry(warehouse, project)
 
 
 def key(text: str) -> str:
@@ -616,5 +619,5 @@ def test_sources_that_name_nobody_make_no_persons_and_no_households(registry: Re
     given = linkage.Given(
         nameless, {}, load_link_rules(registry.project.settings), SECRET, "received"
     )
-    for select in (linkage.record_select(given), linkage.household_select(nameless, SECRET)):
+    for select in (linkage.record_select(given), notions.household_select(nameless, SECRET)):
         assert registry.warehouse.rows(select) == []

@@ -10,6 +10,7 @@ import yaml
 
 from minsheng.policies import (
     PolicyError,
+    area_codes,
     code_words,
     policy_hash,
     reference_rows,
@@ -297,6 +298,7 @@ def test_codes_that_policies_name_stand_in_their_lists(settings: Settings) -> No
         ("policy_item", "evaluation", "evaluation"),
         ("target", "area_level", "area_level"),
         ("area", "area_level", "area_level"),
+        ("area_succession", "succession_code", "area_succession"),
         ("income_concept", "income_concept", "income_concept"),
     )
     for table, column, code_list in named:
@@ -353,9 +355,110 @@ def test_an_area_that_lies_in_itself_raises(overlay: Overlay, tmp_path: Path) ->
 
 def test_areas_are_listed_once(settings: Settings) -> None:
     path = PROJECT_ROOT / "policies/shared/areas.csv"
-    codes = [line.split(",")[0] for line in path.read_text(encoding="utf-8").splitlines()[1:]]
-    assert len(codes) == len(set(codes)) == len(reference_rows(settings, "area"))
+    listed = [line.split(",")[0] for line in path.read_text(encoding="utf-8").splitlines()[1:]]
+    rows = reference_rows(settings, "area")
+    former = [row["area_code"] for row in rows if row["effective_to"] is not None]
+    codes = [str(row["area_code"]) for row in rows]
+    assert len(codes) == len(set(codes)) == len(listed) + len(former)
     assert all(len(code) == 12 and code.isdigit() for code in codes)
+
+
+def test_a_county_that_became_a_district_in_2015_is_found_under_both_codes(
+    settings: Settings,
+) -> None:
+    areas = {row["area_code"]: row for row in reference_rows(settings, "area")}
+    county, district = areas["330322000000"], areas["330305000000"]
+    assert (county["area_name"], county["effective_to"]) == ("洞头县", date(2015, 7, 22))
+    assert (district["area_name"], district["effective_from"]) == ("洞头区", date(2015, 7, 23))
+    assert (county["city_code"], county["county_code"]) == (WENZHOU, "330322000000")
+    assert {"330322000000", "330305000000"} <= area_codes(settings)
+
+
+def test_an_old_code_leads_to_the_area_that_holds_the_whole_place_today(
+    settings: Settings,
+) -> None:
+    today = {row["area_code"]: row for row in reference_rows(settings, "area_today")}
+    assert today["330322000000"]["today_code"] == "330305000000"
+    town = today["330327101000"]
+    assert (town["today_code"], town["county_code"]) == ("330383000000", "330383000000")
+    assert today["330327000000"]["today_code"] == "330327000000", "it lost a town and goes on"
+    assert today[VILLAGE]["today_code"] == today[VILLAGE]["village_code"] == VILLAGE
+    divided = today["330104000000"]
+    assert divided["today_code"] is None, "its parts lie in two districts; nobody guesses"
+
+
+def test_every_succession_names_its_document_and_its_day(settings: Settings) -> None:
+    rows = reference_rows(settings, "area_succession")
+    assert {row["succession_code"] for row in rows} >= {"upgraded", "split", "merged"}
+    for row in rows:
+        assert row["document"] and isinstance(row["effective_from"], date), row
+
+
+def test_every_town_of_civil_affairs_lies_in_a_listed_county(settings: Settings) -> None:
+    towns = reference_rows(settings, "civil_affairs_town")
+    codes = [str(row["civil_affairs_code"]) for row in towns]
+    assert len(codes) == len(set(codes)) > 0
+    for row in towns:
+        assert str(row["civil_affairs_code"])[:6] == str(row["county_code"])[:6], row
+        assert "民政部" in str(row["origin"])
+    assert {row["county_code"] for row in towns} <= area_codes(settings)
+
+
+AREAS = """area_code,area_level,area_name,parent_code
+990000000000,city,甲,
+990100000000,county,乙,990000000000
+990200000000,county,丙,990000000000
+"""
+
+
+def ended(code: str, *successors: tuple[str, str]) -> str:
+    """A county that ended in 2020, with the code and kind of each successor."""
+    told = ", ".join(
+        f"{{new_code: '{new_code}', from: 2021-01-01, kind: {kind}, reference: a}}"
+        for new_code, kind in successors
+    )
+    return (
+        f"'{code}': {{level: county, name: 丁, parent_code: '990000000000', until: 2020-12-31, "
+        f"successors: [{told}]}}\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("former", "message"),
+    [
+        (ended("990300000000", ("990900000000", "recoded")), "no area '990900000000' is listed"),
+        (ended("990300000000", ("990100000000", "renamed")), "kind 'renamed' is none of"),
+        (
+            ended("990300000000", ("990100000000", "merged"), ("990200000000", "merged")),
+            "990300000000: the whole area has several successors",
+        ),
+        (ended("990100000000"), "areas.csv lists it as one of today"),
+        ("'990300000000': {successors: []}", "990300000000: no level"),
+        (
+            ended("990300000000", ("990400000000", "recoded"))
+            + ended("990400000000", ("990300000000", "recoded")),
+            "is its own successor",
+        ),
+    ],
+)
+def test_a_succession_that_leads_nowhere_or_to_several_places_raises(
+    overlay: Overlay, tmp_path: Path, former: str, message: str
+) -> None:
+    wrong = overlay(place__former_areas=former)
+    path = tmp_path / "deployment/policies/place/areas.csv"
+    path.write_text(AREAS, encoding="utf-8")
+    with pytest.raises(PolicyError, match=message):
+        reference_rows(wrong, "area_today")
+
+
+def test_a_deployment_with_areas_of_its_own_has_no_former_areas_of_others(
+    overlay: Overlay, tmp_path: Path
+) -> None:
+    own = overlay(place__rules="{}")
+    (tmp_path / "deployment/policies/place/areas.csv").write_text(AREAS, encoding="utf-8")
+    assert len(reference_rows(own, "area")) == 3
+    assert reference_rows(own, "area_succession") == []
+    assert reference_rows(own, "civil_affairs_town") == []
 
 
 def test_two_plans_may_decide_one_rule_each_for_its_own_areas(overlay: Overlay) -> None:
