@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import duckdb
 import pyarrow as pa
 
-from minsheng import clusters
+from minsheng import clusters, identity
 from minsheng.contracts import Contract
 from minsheng.link_rules import MACROS, RuleTable, misfit, pair_select
 from minsheng.quoting import literal
@@ -109,6 +109,7 @@ def membership_select(connection: duckdb.DuckDBPyConnection) -> str:
         join concerned as root on root.place = joined.root
         """
     )
+    birth_month = f"date_trunc('month', {identity.birth_date('number')})::date"
     return f"""
 with placed as (
     select node.*, coalesce(cluster.root, node.node) as root
@@ -120,7 +121,9 @@ person as (
     select
         root,
         arg_min(alias_id, (first_record, alias_id)) as person_id,
-        bool_or(is_anchor) as is_confirmed
+        bool_or(is_anchor) as is_confirmed,
+        min(case when is_anchor then {birth_month} end) as birth_month,
+        min(case when is_anchor then {identity.sex_code("number")} end) as sex_code
     from placed
     group by root
 ),
@@ -143,7 +146,9 @@ select
         when placed.id_status_code = 'valid' then '{CONFLICT_RULE}'
         else '{ALONE_RULE}'
     end as link_rule_code,
-    person.is_confirmed
+    person.is_confirmed,
+    person.birth_month,
+    person.sex_code
 from placed
 join person using (root)
 left join rule on rule.node = placed.node

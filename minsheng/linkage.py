@@ -79,10 +79,12 @@ def table_selects(connection: duckdb.DuckDBPyConnection, table: str, given: Give
     if table == "decision":
         return [DECISION_SELECT]
     if table == "record":
-        return [record_select(given)]
+        splits = "select count(*) from vault.decision where link_decision_code = 'split'"
+        ((count,),) = connection.execute(splits).fetchall()
+        return [record_select(given, count > 0)]
     if table == "node":
         pinyin.keep_readings(connection)
-        return [node_select(given.secret)]
+        return [node_select(given.sources, given.secret)]
     if table == "trait":
         return [trait_select(given.sources, given.earlier)]
     if table == "pair":
@@ -113,10 +115,10 @@ having arg_max(link_decision_code, (decided_date, delivery_order, row_number)) <
 """The SELECT of `vault.decision`: what stands decided last of a pair of keys and a dataset."""
 
 
-def record_select(given: Given) -> str:
+def record_select(given: Given, has_splits: bool = True) -> str:
     """The SELECT of `vault.record`: one row per source and identity as delivered.
 
-    What somebody has split from a key is a node of its own.
+    What somebody has split from a key is a node of its own; to look for it every key is minted.
     """
     sources, earlier = given.sources, given.earlier
     delivered = " union all ".join(
@@ -151,26 +153,29 @@ named as (
     from delivered
     join numbers on numbers.id_number is not distinct from delivered.id_number
 ),
-to_split as (
-    select distinct one_key, decided_from
-    from vault.decision
-    where link_decision_code = 'split'
-),
-parted as (
-    select named.source, named.record_identity
-    from (select * from named semi join to_split on to_split.decided_from = named.source) as named
-    join to_split on to_split.decided_from = named.source
-        and to_split.one_key = {mint(given.secret, _own_text("source", "record_identity"))}
-)
+parted as ({_split_select(given.secret) if has_splits else _NO_SPLITS})
 select source, record_identity, id_number, number, id_status_code, name_key, record_count,
     first_record,
     md5_number(
-        case when id_status_code = 'valid' and parted.source is null then number || '|' || name_key
+        case when id_status_code = 'valid' and not is_split then number || '|' || name_key
         else source || '|' || record_identity end
     ) as node,
-    parted.source is not null as is_split
-from named
-left join parted using (source, record_identity)
+    is_split
+from (
+    select named.*, parted.source is not null as is_split
+    from named
+    left join parted using (source, record_identity)
+)
+"""
+
+
+def _split_select(secret: PseudonymKey) -> str:
+    """The identities that somebody has split from a key, of those that are `named`."""
+    return f"""
+    select named.source, named.record_identity
+    from (from vault.decision where link_decision_code = 'split') as decision
+    join named on decision.decided_from = named.source
+        and decision.one_key = {mint(secret, _own_text("source", "record_identity"))}
 """
 
 
@@ -194,8 +199,9 @@ def _earlier(rows: str | None) -> str:
     """
 
 
-def node_select(secret: PseudonymKey) -> str:
+def node_select(sources: Sequence[Contract], secret: PseudonymKey) -> str:
     """The SELECT of `vault.node`: one row per node, with what rules compare and its own key."""
+    listed = ", ".join(literal(source.table) for source in sources)
     text = (
         "case when is_split then first_source || '|' || first_identity "
         f"else {_own_text('first_source', 'first_identity')} end"
@@ -208,12 +214,16 @@ with grouped as (
         any_value(number) as number,
         any_value(id_status_code) as id_status_code,
         any_value(name_key) as name_key,
-        count(distinct source) as source_count,
-        sum(record_count) as record_count,
+        bit_count(bit_or(1::bigint << source_place)) as source_count,
+        sum(record_count)::bigint as record_count,
         min(first_record) as first_record,
-        min(source) as first_source,
-        min(record_identity) as first_identity
-    from vault.record
+        min(case when has_own_key then source end) as first_source,
+        min(case when has_own_key then record_identity end) as first_identity
+    from (
+        select *, id_status_code <> 'valid' or is_split as has_own_key,
+            list_position([{listed}], source) as source_place
+        from vault.record
+    )
     group by node
 ),
 ranked as (
@@ -286,33 +296,21 @@ def trait_select(sources: Sequence[Contract], earlier: Mapping[str, str]) -> str
     return f"select distinct node, kind, value from ({' union all '.join(selects)})"
 
 
-IDENTITY_SELECT = f"""
-with anchor as (
-    select membership.person_id,
-        min(date_trunc('month', {identity.birth_date("node.number")})::date) as birth_month,
-        min({identity.sex_code("node.number")}) as sex_code
-    from vault.node as node
-    join vault.membership as membership using (node)
-    where node.is_anchor
-    group by membership.person_id
-)
+IDENTITY_SELECT = """
 select
     record.source,
     record.record_identity,
-    record.id_number,
-    record.name_key,
     record.id_status_code,
     membership.link_rule_code,
     membership.is_confirmed,
     membership.person_id,
     nullif(membership.alias_id, membership.person_id) as alias_id,
-    anchor.birth_month,
-    anchor.sex_code,
+    membership.birth_month,
+    membership.sex_code,
     record.first_record,
     record.record_count
 from vault.record as record
 join vault.membership as membership using (node)
-left join anchor using (person_id)
 """
 """The SELECT of `vault.identity`: one row per source and identity as delivered, with its person."""
 
@@ -346,6 +344,7 @@ def is_personal(source: Contract) -> bool:
     return any(column.name == "record_identity" for column in source.columns)
 
 
+_NO_SPLITS = "select null::varchar as source, null::varchar as record_identity where false"
 _NO_RECORDS = """
     select null::varchar as source, null::varchar as record_identity, null::varchar as id_number,
         0 as record_count, 0 as first_record

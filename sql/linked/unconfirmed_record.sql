@@ -2,9 +2,10 @@
 -- person's: it has the number under another name, or the name with no number, one of another length or
 -- one that differs in at most two characters. Such a person is not absent from that source and period.
 with person as (
-    select distinct person_id, id_number, name_key
-    from vault.identity
-    where is_confirmed
+    select membership.person_id, node.number as id_number, node.name_key
+    from vault.node as node
+    join vault.membership as membership using (node)
+    where membership.is_confirmed
 ),
 same_name as (
     select loose.source, person.person_id, loose.period_month

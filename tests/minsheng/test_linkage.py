@@ -153,7 +153,8 @@ class Registry:
 
     def identities(self, columns: str) -> list[tuple[object, ...]]:
         return self.warehouse.rows(
-            f"select {columns} from vault.identity order by first_record, source"
+            f"select {columns} from vault.identity join (select source, record_identity, name_key "
+            "from vault.record) using (source, record_identity) order by first_record, source"
         )
 
     def persons(self) -> list[object]:
