@@ -204,7 +204,10 @@ def _stated(path: Path) -> Mapping[str, object]:
     try:
         stated = yaml.safe_load(sidecar.read_text(encoding="utf-8"))
     except (yaml.YAMLError, ValueError) as fault:
-        raise DeliveryError(f"{name} cannot be read as YAML: {fault}") from None
+        # the parser repeats the line, and the line may be one of the rows
+        mark = getattr(fault, "problem_mark", None)
+        place = f", line {mark.line + 1}" if mark else ""
+        raise DeliveryError(f"{name} cannot be read as YAML{place}") from None
     if not isinstance(stated, dict):
         raise DeliveryError(f"{name} holds no names and values, such as period: '2022'")
     return stated

@@ -15,6 +15,7 @@ import duckdb
 
 from minsheng import clusters, readers
 from minsheng.encryption import Keys, sealed_parquet, unlock
+from minsheng.faults import told
 from minsheng.headers import header_key
 from minsheng.link_rules import MACROS, LinkRuleError, RuleTable, load_rules, pair_select
 from minsheng.quoting import quoted
@@ -133,8 +134,7 @@ def _linked(connection: duckdb.DuckDBPyConnection, table: RuleTable) -> FileLink
         try:
             rows = connection.execute(f"select rule_place, one, other from ({select})").fetchall()
         except duckdb.Error as fault:
-            told = str(fault).partition("\n")[0]
-            raise LinkRuleError(f"rule {rule.name}: {told}") from None
+            raise LinkRuleError(f"rule {rule.name}: {told(fault)}") from None
         pairs += [clusters.Pair(*row) for row in rows]
     ids: dict[int, str] = {}
     rolls: dict[int, frozenset[str]] = {}

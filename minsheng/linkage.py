@@ -13,6 +13,7 @@ import duckdb
 
 from minsheng import clusters, identity, pinyin
 from minsheng.contracts import Contract
+from minsheng.faults import told
 from minsheng.link_review import review_select
 from minsheng.link_rules import MACROS, LinkRuleError, RuleTable, pair_select
 from minsheng.pseudonyms import PseudonymKey, mint
@@ -312,8 +313,7 @@ def make_pairs(
         try:
             connection.execute(f"insert into found {select}")
         except duckdb.Error as fault:
-            told = str(fault).partition("\n")[0]
-            raise LinkRuleError(f"rule {rule.name}: {told}") from None
+            raise LinkRuleError(f"rule {rule.name}: {told(fault)}") from None
     pairs = [
         clusters.Pair(*row)
         for row in connection.execute("select rule_place, one, other from found").fetchall()
