@@ -13,7 +13,7 @@ CHINESE = re.compile("[\u3400-\u9fff\U00020000-\U0003ffff·]+")
 NUMBER_OF_A_PERSON = re.compile(
     r"(?<!\d)(\d{17}[\dXxＸｘ](\d{2}([Bb]\d)?)?|\d{15}|1[3-9]\d{9})(?!\d)"
 )
-"""An identity number, a certificate's or a mobile phone's, as it may stand in the name of a file."""
+"""Of an identity, a certificate or a mobile phone, as it may stand in the name of a file."""
 
 
 class ForeignFault(RuntimeError):
