@@ -60,7 +60,7 @@ def test_periods_areas_and_versions_are_no_numbers_of_persons(text: str) -> None
 
 
 RULES = """
-fields: {name: 姓名}
+fields: {id: id, name: 姓名}
 rules:
 - {name: by_number, equal: [cast(name as integer)]}
 """
