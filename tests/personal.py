@@ -1,13 +1,15 @@
 """The names and numbers of the persons in a home's deliveries, and the search for them.
 
-A number is searched anywhere. So is a name, in UTF-8 and in GB18030, unless it is also a word of the
-project's own texts (an area's name, a label): such a name is searched as a whole cell alone.
+They are searched in UTF-8 and in GB18030. A name that is also a word of the project's own texts
+(of an area, a label) proves nothing inside a longer text and is searched as a whole cell alone.
 """
 
+import io
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from zipfile import ZipFile, is_zipfile
 
 import polars as pl
 
@@ -15,20 +17,21 @@ from minsheng import lake
 from minsheng.encryption import scratch_database, sealed_parquet
 from minsheng.headers import headers_of
 from minsheng.project import Project
-from minsheng.quoting import quoted
 from minsheng.settings import PROJECT_ROOT, Settings
 
 OWN_TEXTS = ("policies", "expectations", "sql", "minsheng", "assets", "pipelines", "deployments")
-NAMES = ("person_name", "guardian_name", "doctor_name", "contact_name", "cadre_name", "decided_by")
+OWN_SUFFIXES = (".py", ".yaml", ".sql", ".csv")
 SHORTEST_NUMBER = 8
 """Digits and letters; a shorter number is a count or a year as well."""
 SHORTEST_IN_BYTES = 6
 """Fewer bytes stand in an encrypted file by chance."""
+ZEROS = "0000"
+"""A number of the sender's own with its leading zeros also stands where two codes meet."""
 
 
 @dataclass(frozen=True)
 class Personal:
-    """What names or numbers a delivered person, household, case or certificate."""
+    """What names or numbers a person, a household, a case or a certificate."""
 
     names: frozenset[str]
     numbers: frozenset[str]
@@ -48,19 +51,23 @@ class Personal:
         distinct = set(cells)
         return (distinct & (self.names | self.numbers)) | self.in_text("\n".join(distinct))
 
-    def in_bytes(self, content: bytes) -> set[str]:
-        """What of it stands in the bytes of a file, in either encoding."""
+    def in_file(self, path: Path) -> set[str]:
+        """What of it stands in the bytes of a file, or of what is packed in it."""
         forms = {
             form.decode("latin-1"): each
             for each in self.telling
             for form in (each.encode("utf-8"), each.encode("gb18030"))
-            if len(form) >= SHORTEST_IN_BYTES
+            if len(form) >= SHORTEST_IN_BYTES and ZEROS not in each
         }
+        content = path.read_bytes()
+        if is_zipfile(path):
+            with ZipFile(io.BytesIO(content)) as packed:
+                content = b"\n".join(packed.read(name) for name in packed.namelist())
         return {forms[form] for form in _found_in(content.decode("latin-1"), list(forms))}
 
 
-def delivered(settings: Settings) -> Personal:
-    """The names and numbers in the rows as received, good ones and refused."""
+def delivered_to(settings: Settings) -> Personal:
+    """What the rows as received hold, good ones and refused, in the columns that name somebody."""
     project = Project(settings)
     names: set[str] = set()
     numbers: set[str] = set()
@@ -70,13 +77,12 @@ def delivered(settings: Settings) -> Personal:
         if not rows.is_file():
             continue
         with scratch_database(settings) as connection:
-            frame = connection.sql(f"from {sealed_parquet(rows)}").pl()
+            texts = connection.sql(f"from {sealed_parquet(rows)}").pl()
         for column in source.columns:
-            if column.sensitivity != "direct":
-                continue
-            found = names if column.name in NAMES else numbers
-            for header in headers_of(column, receipt.headers):
-                found.update(frame[header].drop_nulls().str.strip_chars())
+            if column.sensitivity == "direct":
+                found = names if column.type == "name" else numbers
+                for header in headers_of(column, receipt.headers):
+                    found.update(texts[header].drop_nulls().str.strip_chars())
     return Personal(
         frozenset(name for name in names if len(name) > 1),
         frozenset(number for number in numbers if len(number) >= SHORTEST_NUMBER),
@@ -84,13 +90,10 @@ def delivered(settings: Settings) -> Personal:
 
 
 def _found_in(text: str, sought: Sequence[str]) -> list[str]:
-    if not sought:
-        return []
-    found = pl.Series([text]).str.extract_many(sought, overlapping=True)
-    return list(found.list.unique()[0])
+    found = pl.Series([text]).str.extract_many(sought, overlapping=True) if sought else None
+    return [] if found is None else list(found.list.unique()[0])
 
 
 def _own_texts() -> str:
     paths = (path for folder in OWN_TEXTS for path in (PROJECT_ROOT / folder).rglob("*"))
-    kept = (path for path in paths if path.suffix in (".py", ".yaml", ".sql", ".csv", ".md"))
-    return "\n".join(path.read_text(encoding="utf-8") for path in kept)
+    return "\n".join(p.read_text(encoding="utf-8") for p in paths if p.suffix in OWN_SUFFIXES)
