@@ -789,6 +789,11 @@ create table reference.income_concept (income_concept text, accounting_month big
 create table reference.object_type (
     object_type_code text, priority bigint, requires_left_roll boolean,
     requires_income_below_line boolean);
+create table reference.link_limit (limit_name text, value decimal(18, 6));
+create table reference.link_roll (source text);
+create table reference.link_rule (
+    link_rule_code text, rule_place bigint, label_zh text, label_en text, evidence_class text,
+    rule_outcome text, reason_text text);
 create table reference.plan (
     policy_id text, title_zh text, title_en text, document text, area_code text,
     start_year integer, end_year integer, first_roll_year integer, income_concept text);
@@ -1064,10 +1069,12 @@ select
         when holder.record_identity is not null then 'name_conflict'
         else 'own_record'
     end as link_rule_code,
+    coalesce(holder.is_first, false) as is_confirmed,
     case when holder.record_identity is not null then holder.person_id
         else {record_mint} end as person_id,
-    holder.birth_month,
-    holder.sex_code,
+    null::varchar as alias_id,
+    case when holder.is_first then holder.birth_month end as birth_month,
+    case when holder.is_first then holder.sex_code end as sex_code,
     delivered.first_record,
     delivered.record_count
 from delivered
@@ -1080,6 +1087,32 @@ select
     substr(record_identity, instr(record_identity, '|') + 1) as name_key
 from ({loose})
 group by source, record_identity, period_month;
+
+create table restricted.vault.membership as
+select distinct person_id as alias_id, person_id from restricted.vault.identity;
+
+create table restricted.vault.review (
+    link_rule_code text, doubt_code text, affects_household boolean, moved_yuan decimal(18, 2),
+    moved_record_count bigint);
+
+create table restricted.bridge.person as {persons};
+
+create table restricted.bridge.household as {households};
+"""
+
+PERSON_OF_ROW = """
+    select '{source}' as source, record.delivery_id, record.row_number, identity.person_id,
+        identity.alias_id, identity.id_status_code, identity.link_rule_code,
+        identity.is_confirmed, identity.birth_month, identity.sex_code
+    from staged.{source} as record
+    join restricted.vault.identity as identity
+        on identity.source = '{source}' and identity.record_identity = record.record_identity
+"""
+
+HOUSEHOLD_OF_ROW = """
+    select '{source}' as source, record.delivery_id, record.row_number, household.household_id
+    from staged.{source} as record
+    join restricted.vault.household as household using (household_identity)
 """
 
 LOOSE = """
@@ -1106,6 +1139,7 @@ RECORDS = """
     group by record.record_identity
 """
 
+OF_HOUSEHOLDS = ("agriculture__household_roll", "agriculture__household_income")
 PERSONAL = (
     "agriculture__household_roll",
     "civil_affairs__assistance_roll",
@@ -1157,10 +1191,15 @@ KEYS = {
     "vault.household": "household_identity",
     "vault.identity": "source, record_identity",
     "vault.loose_record": "source, record_identity, period_month",
+    "bridge.household": "delivery_id, row_number",
+    "bridge.person": "delivery_id, row_number",
     "reference.area": "area_code",
     "reference.area_ancestor": "area_code, ancestor_code",
     "reference.code": "code_list, code",
     "reference.income_concept": "income_concept",
+    "reference.link_limit": "limit_name",
+    "reference.link_roll": "source",
+    "reference.link_rule": "link_rule_code",
     "reference.object_type": "object_type_code",
     "reference.plan": "policy_id",
     "reference.population": "population",
@@ -1179,9 +1218,13 @@ KEYS = {
     "linked.household_year_income": "household_id, year",
     "linked.household_year_roll": "household_id, year",
     "linked.insurance": "delivery_id, row_number",
-    "linked.link_coverage": "source, outcome",
+    "linked.link_backlog": "link_rule_code, doubt_code",
+    "linked.link_coverage": "source, county_code, outcome",
+    "linked.link_rule_use": "source, link_rule_code",
     "linked.medical_settlement": "delivery_id, row_number",
     "linked.person": "person_id",
+    "linked.person_alias": "alias_id",
+    "linked.record_link": "delivery_id, row_number",
     "linked.relief_payment": "delivery_id, row_number",
     "linked.unconfirmed_record": "source, person_id, period_month",
     "indicators.area_benchmark": "area_code, year, income_concept",
@@ -1204,6 +1247,7 @@ KEYS = {
     "indicators.watched_household": "household_id",
     "indicators.watched_member": "household_id, person_id",
     "risk.household_signal": "household_id, signal_id, as_of_month",
+    "risk.link_effect": "link_rule_code",
     "risk.return_to_poverty": "household_id, as_of_month",
     "risk.signal_evidence": "household_id, signal_id, delivery_id, row_number, role",
 }
@@ -1212,6 +1256,7 @@ CODES = (
     ("reference.area", "area_level", "area_level"),
     ("reference.area_ancestor", "ancestor_level", "area_level"),
     ("reference.income_concept", "income_concept", "income_concept"),
+    ("reference.link_rule", "link_rule_code", "link_rule"),
     ("reference.object_type", "object_type_code", "object_type"),
     ("reference.plan", "income_concept", "income_concept"),
     ("reference.risk_level", "level", "risk_level"),
@@ -1232,11 +1277,13 @@ CODES = (
     ("linked.household_year_roll", "cause_code", "cause"),
     ("linked.insurance", "insurance_code", "insurance"),
     ("linked.insurance", "insured_status_code", "insured_status"),
+    ("linked.link_backlog", "link_rule_code", "link_rule"),
+    ("linked.link_backlog", "doubt_code", "link_doubt"),
     ("linked.link_coverage", "outcome", "link_outcome"),
+    ("linked.link_rule_use", "link_rule_code", "link_rule"),
     ("linked.medical_settlement", "visit_code", "visit"),
-    ("linked.person", "id_status_code", "id_status"),
-    ("linked.person", "link_rule_code", "link_rule"),
     ("linked.person", "sex_code", "sex"),
+    ("linked.record_link", "link_rule_code", "link_rule"),
     ("linked.relief_payment", "programme_code", "programme"),
     ("indicators.area_benchmark", "income_concept", "income_concept"),
     ("indicators.household_year", "income_concept", "income_concept"),
@@ -1254,6 +1301,7 @@ CODES = (
     ("indicators.target_result", "price_basis", "price_basis"),
     ("indicators.target_result", "status", "target_status"),
     ("risk.household_signal", "cause_code", "cause"),
+    ("risk.link_effect", "link_rule_code", "link_rule"),
     ("risk.return_to_poverty", "object_type_code", "object_type"),
     ("risk.return_to_poverty", "level", "risk_level"),
     ("risk.return_to_poverty", "main_cause_code", "cause"),
@@ -1269,6 +1317,9 @@ FOREIGN_KEYS = (
     ("linked.household_member", "household_id", "linked.household"),
     ("linked.insurance", "person_id", "linked.person"),
     ("linked.medical_settlement", "person_id", "linked.person"),
+    ("linked.person_alias", "person_id", "linked.person"),
+    ("linked.record_link", "person_id", "linked.person"),
+    ("linked.record_link", "delivery_id", "meta.delivery"),
     ("linked.relief_payment", "person_id", "linked.person"),
     ("linked.unconfirmed_record", "person_id", "linked.person"),
     ("indicators.complete_roll", "delivery_id", "meta.delivery"),
@@ -1282,6 +1333,18 @@ FOREIGN_KEYS = (
 )
 
 QUERIES = (
+    (
+        "bridge.person",
+        "a_person_stands_once_in_a_roll",
+        """
+        select identity.source, delivery.period_month, identity.person_id
+        from bridge.person as identity
+        join reference.link_roll as roll using (source)
+        join meta.delivery as delivery using (delivery_id)
+        group by all
+        having count(distinct coalesce(identity.alias_id, identity.person_id)) > 1
+        """,
+    ),
     (
         "indicators.rule_in_force",
         "what_every_warning_needs_is_decided",
@@ -1365,7 +1428,7 @@ def prepare(connection: duckdb.DuckDBPyConnection, folder: Path) -> None:
         connection.execute(f"create schema bare.{schema}")
         schemas.append(f"bare.{schema}")
     schemas.append("restricted.main")
-    for schema in ("text", "received", "staged", "vault"):
+    for schema in ("text", "received", "staged", "vault", "bridge"):
         connection.execute(f"create schema restricted.{schema}")
         schemas.append(f"restricted.{schema}")
     connection.execute(f"set search_path = '{','.join(schemas)}'")
@@ -1608,6 +1671,10 @@ def link(connection: duckdb.DuckDBPyConnection, secret: bytes) -> None:
             household_mint=mint(secret, "'household|' || household_identity"),
             records=" union all ".join(RECORDS.format(source=source) for source in PERSONAL),
             loose=" union ".join(LOOSE.format(source=source) for source in PERSONAL),
+            persons=" union all ".join(PERSON_OF_ROW.format(source=each) for each in PERSONAL),
+            households=" union all ".join(
+                HOUSEHOLD_OF_ROW.format(source=each) for each in OF_HOUSEHOLDS
+            ),
             person_mint=mint(secret, "'id|' || record_identity"),
             record_mint=mint(secret, "delivered.source || '|' || delivered.record_identity"),
         )
