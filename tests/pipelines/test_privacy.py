@@ -366,3 +366,29 @@ def test_no_letter_about_a_refused_file_names_anybody(spoilt: Spoilt) -> None:
     assert len(letters) > 10
     for path in letters:
         assert spoilt.personal.in_file(path) == set(), path.name
+
+
+@pytest.mark.slow
+def test_rotation_gives_every_person_another_key_and_changes_no_figure(
+    own_home: Home, tmp_path: Path
+) -> None:
+    deployment = tmp_path / "sm3"
+    shutil.copytree(CORE, deployment)
+    with (deployment / "settings.yaml").open("a", encoding="utf-8") as stream:
+        stream.write("pseudonyms: {algorithm: sm3, key_version: 2}\n")
+    settings = load_settings(own_home.settings.home, str(deployment))
+    persons = "select person_id from linked.person"
+    figures = "from indicators.income_growth order by all"
+    before, growth = own_home.rows(persons), own_home.rows(figures)
+    with pytest.raises(SettingsError, match="--rotate-keys"):
+        refresh(settings)
+    assert own_home.rows(persons) == before
+    outcome = refresh(settings, rotate_keys=True)
+    assert outcome.state == "published", outcome.message
+    after = own_home.rows(persons)
+    assert len(after) == len(before)
+    assert set(after).isdisjoint(before)
+    assert own_home.rows(figures) == growth
+    [(key,)] = own_home.rows("select pseudonym_key from meta.build")
+    assert str(key).startswith("sm3-2-")
+    assert refresh(settings).state == "nothing_new"
