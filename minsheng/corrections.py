@@ -13,6 +13,7 @@ import polars as pl
 
 from minsheng.contracts import Contract
 from minsheng.encryption import sealed_parquet, write_sealed
+from minsheng.faults import without_numbers
 from minsheng.headers import header_key, headers_of
 from minsheng.lake import DeliveryError, Receipt
 from minsheng.readers import ROW_NUMBER, where
@@ -41,9 +42,9 @@ def is_workbook(headers: Sequence[str]) -> bool:
 
 
 def shown(text: str | None, is_masked: bool) -> str:
-    """A delivered text as the workbook shows it."""
+    """A delivered text as the workbook shows it; a person's number may stand in any column."""
     cut = (text or "")[:SHOWN_CHARACTERS]
-    return masked(cut) if is_masked else cut
+    return masked(cut) if is_masked or without_numbers(cut) != cut else cut
 
 
 def masked(value: str) -> str:

@@ -349,25 +349,27 @@ def make_pairs(
     )
     resolution = clusters.resolve(pairs, table.rules, facts, int(table.limits["largest_cluster"]))
     connection.execute(
-        "create or replace temp table judged (rule_place integer, one uhugeint, other uhugeint, "
-        "is_linked boolean, doubt varchar)"
+        "create or replace temp table judged (rule_place integer, link_rule_code varchar, "
+        "one uhugeint, other uhugeint, is_linked boolean, doubt varchar)"
     )
     connection.execute(
         "create or replace temp table refused (one uhugeint, other uhugeint, doubt varchar)"
     )
     _insert(connection, "refused", [(*pair, doubt) for pair, doubt in resolution.refused])
     rows: list[tuple[object, ...]] = [
-        (pair.rule, pair.one, pair.other, True, None) for pair in resolution.links
+        (pair.rule, table.rules[pair.rule].name, pair.one, pair.other, True, None)
+        for pair in resolution.links
     ]
-    rows += [(pair.rule, pair.one, pair.other, False, doubt) for pair, doubt in resolution.reviews]
+    rows += [
+        (pair.rule, table.rules[pair.rule].name, pair.one, pair.other, False, doubt)
+        for pair, doubt in resolution.reviews
+    ]
     _insert(connection, "judged", rows)
-    names = ", ".join(f"({place}, {literal(rule.name)})" for place, rule in enumerate(table.rules))
     return f"""
-        select judged.rule_place, rule.name as link_rule_code, judged.one, judged.other,
+        select judged.rule_place, judged.link_rule_code, judged.one, judged.other,
             judged.is_linked, judged.doubt as doubt_code, found.evidence
         from judged
         join found using (rule_place, one, other)
-        join (values {names}) as rule (rule_place, name) using (rule_place)
         union all
         select {DECIDED_PLACE}, {literal(DECIDED_RULE)}, one, other, doubt is null, doubt,
             'decided ' || decided_date

@@ -236,9 +236,9 @@ def plant(settings: Settings) -> None:
 
 FAILING = {
     # a check that fails, and one that cannot be evaluated
-    "expectations/linked/household_member.yaml": """
-  - {name: nobody_is_a_member, severity: critical, why: 检查须失败,
-     query: "select person_id from linked.household_member"}
+    "expectations/linked/relief_payment.yaml": """
+  - {name: nobody_is_paid, severity: critical, why: 检查须失败,
+     query: "select person_id from linked.relief_payment"}
   - {name: names_are_numbers, severity: critical, why: 检查须出错,
      query: "select * from staged.agriculture__household_roll where cast(person_name as int) > 0"}
 """,
@@ -328,7 +328,7 @@ def test_what_was_planted_was_met(spoilt: Spoilt) -> None:
             for each in instance.all_logs(failed.run_id)
             if each.dagster_event and each.dagster_event.is_step_failure
         }
-    assert {"linked__insurance", "linked__household_member", "quality__contradiction"} <= set(steps)
+    assert {"linked__insurance", "linked__relief_payment", "quality__contradiction"} <= set(steps)
     assert "ConversionException" in steps["linked__insurance"]
 
 
