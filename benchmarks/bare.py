@@ -101,6 +101,10 @@ create macro name_key(t) as
     then regexp_replace(translate(t, '•・‧∙．･', '······'), '[\s　]', '', 'g') else t end;
 create macro identity_of(id_number, person_name) as
     coalesce(id_number, '') || '|' || name_key(person_name);
+-- without a number the name alone does not tell two persons of a dataset apart
+create macro identity_with(id_number, person_name, others) as
+    identity_of(id_number, person_name)
+    || case when length(id_number) >= 15 then '' else '|' || others end;
 create macro household_of(area_code, household_number) as
     substr(area_code, 1, 6) || '|' || household_number;
 
@@ -194,7 +198,8 @@ DATASETS = (
             select
                 household_number, id_number, person_name, relation_code, labour_code,
                 cause_code, village_code, phone,
-                identity_of(id_number, person_name) as record_identity,
+                identity_with(id_number, person_name, concat_ws('|', coalesce(village_code, ''),
+                    household_number, coalesce(phone, ''))) as record_identity,
                 household_of(village_code, household_number) as household_identity,
                 delivery_id, row_number, sender, period, period_month,
                 delivered_on, is_effective,
@@ -348,7 +353,8 @@ DATASETS = (
             )
             select
                 id_number, person_name, assistance_code, start_month, monthly_yuan, village_code,
-                identity_of(id_number, person_name) as record_identity,
+                identity_with(id_number, person_name, coalesce(village_code, ''))
+                    as record_identity,
                 delivery_id, row_number, sender, period, period_month,
                 delivered_on, is_effective,
                 nullif(concat_ws(',',
@@ -476,7 +482,7 @@ DATASETS = (
             select
                 certificate_number, id_number, person_name, disability_type_code,
                 disability_grade_code, issue_date,
-                identity_of(id_number, person_name) as record_identity,
+                identity_with(id_number, person_name, certificate_number) as record_identity,
                 delivery_id, row_number, sender, period, period_month,
                 delivered_on, is_effective,
                 nullif(concat_ws(',',
@@ -536,7 +542,8 @@ DATASETS = (
             select
                 id_number, person_name, student_number, education_stage_code, school_name,
                 enrolment_status_code,
-                identity_of(id_number, person_name) as record_identity,
+                identity_with(id_number, person_name, coalesce(student_number, ''))
+                    as record_identity,
                 delivery_id, row_number, sender, period, period_month,
                 delivered_on, is_effective,
                 nullif(concat_ws(',',
@@ -824,7 +831,10 @@ with arrived as (
         *,
         lag(sha256) over (
             partition by department, dataset, sender, period order by delivered_at, path
-        ) is not distinct from sha256 as is_repeated
+        ) is not distinct from sha256 as is_repeated,
+        row_number() over (
+            partition by department, dataset order by period, sender nulls first, delivered_at, path
+        ) as place
     from arrival
 )
 select
@@ -838,6 +848,7 @@ select
     stated_rows,
     sha256,
     delivered_at,
+    place,
     substr(sha256(concat_ws(chr(10),
         department || '__' || dataset, coalesce(sender, ''), period, sha256,
         strftime(delivered_at, '%Y-%m-%dT%H:%M:%S+08:00'))), 1, 16
@@ -952,7 +963,8 @@ select
     cast(counted.rows_accepted as bigint) as rows_accepted,
     cast(counted.rows_refused as bigint) as rows_refused,
     case when delivery.is_effective then 'effective' else 'superseded' end as delivery_status,
-    row_number() over (order by delivery.delivered_at, delivery.delivery_id) as delivery_order
+    row_number() over (order by delivery.delivered_at, delivery.place, delivery.delivery_id)
+        as delivery_order
 from restricted.delivery as delivery
 join counted using (file_no);
 
@@ -1062,7 +1074,7 @@ select
     delivered.source,
     delivered.record_identity,
     delivered.id_number,
-    substr(delivered.record_identity, instr(delivered.record_identity, '|') + 1) as name_key,
+    split_part(delivered.record_identity, '|', 2) as name_key,
     number.id_status_code,
     case
         when holder.is_first then 'id_and_name'
@@ -1084,7 +1096,7 @@ left join holder using (record_identity);
 create table restricted.vault.loose_record as
 select
     source, record_identity, period_month, any_value(id_number) as id_number,
-    substr(record_identity, instr(record_identity, '|') + 1) as name_key
+    split_part(record_identity, '|', 2) as name_key
 from ({loose})
 group by source, record_identity, period_month;
 
@@ -1153,6 +1165,7 @@ PERSONAL = (
 # Types that follow from no expression: sums of whole numbers are hugeint, quotients double.
 TYPES = {
     "linked.household_year_roll": {"labour_count": "bigint"},
+    "linked.link_backlog": {"moved_record_count": "bigint", "moved_yuan": "decimal(18, 2)"},
     "linked.link_coverage": {"record_count": "bigint"},
     "indicators.household_measure": {"value": "decimal(18, 6)"},
     "indicators.income_growth": {
@@ -1174,6 +1187,7 @@ TYPES = {
     },
     "indicators.target_shortfall": {"value": "decimal(18, 6)"},
     "indicators.watch_window": {"school_month": "bigint"},
+    "risk.link_effect": {"resting_signal_count": "bigint"},
     "risk.household_signal": {"value": "decimal(18, 6)", "threshold": "decimal(18, 6)"},
     "risk.return_to_poverty": {"points": "bigint"},
 }
