@@ -361,11 +361,16 @@ def test_no_table_file_or_log_of_the_spoilt_home_names_anybody(spoilt: Spoilt) -
 
 
 @pytest.mark.slow
-def test_no_letter_about_a_refused_file_names_anybody(spoilt: Spoilt) -> None:
+def test_no_letter_names_anybody_and_no_workbook_tells_a_number(spoilt: Spoilt) -> None:
+    """In a wrong column a name is a word like any other; a number is masked wherever it stands."""
     letters = list(spoilt.home.settings.rejects.rglob("*.txt"))
     assert len(letters) > 10
     for path in letters:
         assert spoilt.personal.in_file(path) == set(), path.name
+    workbooks = list(spoilt.home.settings.rejects.rglob("*2016*.xlsx"))
+    assert len(workbooks) > 10
+    for path in workbooks:
+        assert spoilt.personal.in_file(path) <= {NAME}, path.name
 
 
 @pytest.mark.slow
