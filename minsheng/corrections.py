@@ -42,9 +42,13 @@ def is_workbook(headers: Sequence[str]) -> bool:
 
 
 def shown(text: str | None, is_masked: bool) -> str:
-    """A delivered text as the workbook shows it; a person's number may stand in any column."""
-    cut = (text or "")[:SHOWN_CHARACTERS]
-    return masked(cut) if is_masked or without_numbers(cut) != cut else cut
+    """A delivered text as the workbook shows it."""
+    return told((text or "")[:SHOWN_CHARACTERS], is_masked)
+
+
+def told(value: str, is_masked: bool) -> str:
+    """What a department is told of its own value; a person's number may stand in any column."""
+    return masked(value) if is_masked or without_numbers(value) != value else value
 
 
 def masked(value: str) -> str:
