@@ -60,15 +60,13 @@ class Build:
             selection = context.job_def.asset_layer.selected_asset_keys
             self._selected = frozenset(".".join(key.path) for key in selection)
             self.is_whole = self._selected.issuperset(everything)
+            opening = self.opening(
+                context.op_execution_context.op.name, f"make {len(self._selected)} tables"
+            )
+            for file in (self.settings.lake, self.folder / RESTRICTED_FILE):
+                openings.note(self.settings, file, opening)
             sealing.seal_home(self.settings)
             self._prepare_folder()
-            openings.note(
-                self.settings,
-                self.folder / RESTRICTED_FILE,
-                self.opening(
-                    context.op_execution_context.op.name, f"make {len(self._selected)} tables"
-                ),
-            )
             self._warehouse = self._stack.enter_context(
                 open_warehouse(
                     self.settings,

@@ -103,6 +103,10 @@ create macro name_key(t) as
     then regexp_replace(translate(t, '•・‧∙．･', '······'), '[\s　]', '', 'g') else t end;
 create macro identity_of(id_number, person_name) as
     coalesce(id_number, '') || '|' || name_key(person_name);
+-- without a number the name alone does not tell two persons of a dataset apart
+create macro identity_with(id_number, person_name, others) as
+    identity_of(id_number, person_name)
+    || case when length(id_number) >= 15 then '' else '|' || others end;
 create macro household_of(area_code, household_number) as
     substr(area_code, 1, 6) || '|' || household_number;
 create macro household_of_notion(notion, area_code, household_number) as
@@ -200,7 +204,8 @@ DATASETS = (
             select
                 household_number, id_number, person_name, relation_code, labour_code,
                 cause_code, village_code, phone,
-                identity_of(id_number, person_name) as record_identity,
+                identity_with(id_number, person_name, concat_ws('|', coalesce(village_code, ''),
+                    household_number, coalesce(phone, ''))) as record_identity,
                 household_of(village_code, household_number) as household_identity,
                 household_of_notion('registration', village_code, hukou_number)
                     as registration_identity,
@@ -358,7 +363,8 @@ DATASETS = (
             )
             select
                 id_number, person_name, assistance_code, start_month, monthly_yuan, village_code,
-                identity_of(id_number, person_name) as record_identity,
+                identity_with(id_number, person_name, coalesce(village_code, ''))
+                    as record_identity,
                 household_of_notion('co_living', village_code, co_living_number)
                     as co_living_identity,
                 delivery_id, row_number, sender, period, period_month,
@@ -488,7 +494,7 @@ DATASETS = (
             select
                 certificate_number, id_number, person_name, disability_type_code,
                 disability_grade_code, issue_date,
-                identity_of(id_number, person_name) as record_identity,
+                identity_with(id_number, person_name, certificate_number) as record_identity,
                 delivery_id, row_number, sender, period, period_month,
                 delivered_on, is_effective,
                 nullif(concat_ws(',',
@@ -548,7 +554,8 @@ DATASETS = (
             select
                 id_number, person_name, student_number, education_stage_code, school_name,
                 enrolment_status_code,
-                identity_of(id_number, person_name) as record_identity,
+                identity_with(id_number, person_name, coalesce(student_number, ''))
+                    as record_identity,
                 delivery_id, row_number, sender, period, period_month,
                 delivered_on, is_effective,
                 nullif(concat_ws(',',
@@ -810,6 +817,11 @@ create table reference.income_concept (income_concept text, accounting_month big
 create table reference.object_type (
     object_type_code text, priority bigint, requires_left_roll boolean,
     requires_income_below_line boolean);
+create table reference.link_limit (limit_name text, value decimal(18, 6));
+create table reference.link_roll (source text);
+create table reference.link_rule (
+    link_rule_code text, rule_place bigint, label_zh text, label_en text, evidence_class text,
+    rule_outcome text, reason_text text);
 create table reference.plan (
     policy_id text, title_zh text, title_en text, document text, area_code text,
     start_year integer, end_year integer, first_roll_year integer, income_concept text);
@@ -840,7 +852,10 @@ with arrived as (
         *,
         lag(sha256) over (
             partition by department, dataset, sender, period order by delivered_at, path
-        ) is not distinct from sha256 as is_repeated
+        ) is not distinct from sha256 as is_repeated,
+        row_number() over (
+            partition by department, dataset order by period, sender nulls first, delivered_at, path
+        ) as place
     from arrival
 )
 select
@@ -854,6 +869,7 @@ select
     stated_rows,
     sha256,
     delivered_at,
+    place,
     substr(sha256(concat_ws(chr(10),
         department || '__' || dataset, coalesce(sender, ''), period, sha256,
         strftime(delivered_at, '%Y-%m-%dT%H:%M:%S+08:00'))), 1, 16
@@ -968,7 +984,8 @@ select
     cast(counted.rows_accepted as bigint) as rows_accepted,
     cast(counted.rows_refused as bigint) as rows_refused,
     case when delivery.is_effective then 'effective' else 'superseded' end as delivery_status,
-    row_number() over (order by delivery.delivered_at, delivery.delivery_id) as delivery_order
+    row_number() over (order by delivery.delivered_at, delivery.place, delivery.delivery_id)
+        as delivery_order
 from restricted.delivery as delivery
 join counted using (file_no);
 
@@ -1084,17 +1101,19 @@ select
     delivered.source,
     delivered.record_identity,
     delivered.id_number,
-    substr(delivered.record_identity, instr(delivered.record_identity, '|') + 1) as name_key,
+    split_part(delivered.record_identity, '|', 2) as name_key,
     number.id_status_code,
     case
         when holder.is_first then 'id_and_name'
         when holder.record_identity is not null then 'name_conflict'
         else 'own_record'
     end as link_rule_code,
+    coalesce(holder.is_first, false) as is_confirmed,
     case when holder.record_identity is not null then holder.person_id
         else {record_mint} end as person_id,
-    holder.birth_month,
-    holder.sex_code,
+    null::varchar as alias_id,
+    case when holder.is_first then holder.birth_month end as birth_month,
+    case when holder.is_first then holder.sex_code end as sex_code,
     delivered.first_record,
     delivered.record_count
 from delivered
@@ -1104,9 +1123,35 @@ left join holder using (record_identity);
 create table restricted.vault.loose_record as
 select
     source, record_identity, period_month, any_value(id_number) as id_number,
-    substr(record_identity, instr(record_identity, '|') + 1) as name_key
+    split_part(record_identity, '|', 2) as name_key
 from ({loose})
 group by source, record_identity, period_month;
+
+create table restricted.vault.membership as
+select distinct person_id as alias_id, person_id from restricted.vault.identity;
+
+create table restricted.vault.review (
+    link_rule_code text, doubt_code text, affects_household boolean, moved_yuan decimal(18, 2),
+    moved_record_count bigint);
+
+create table restricted.bridge.person as {persons};
+
+create table restricted.bridge.household as {households};
+"""
+
+PERSON_OF_ROW = """
+    select '{source}' as source, record.delivery_id, record.row_number, identity.person_id,
+        identity.alias_id, identity.id_status_code, identity.link_rule_code,
+        identity.is_confirmed, identity.birth_month, identity.sex_code
+    from staged.{source} as record
+    join restricted.vault.identity as identity
+        on identity.source = '{source}' and identity.record_identity = record.record_identity
+"""
+
+HOUSEHOLD_OF_ROW = """
+    select '{source}' as source, record.delivery_id, record.row_number, household.household_id
+    from staged.{source} as record
+    join restricted.vault.household as household using (household_identity)
 """
 
 LOOSE = """
@@ -1133,6 +1178,7 @@ RECORDS = """
     group by record.record_identity
 """
 
+OF_HOUSEHOLDS = ("agriculture__household_roll", "agriculture__household_income")
 PERSONAL = (
     "agriculture__household_roll",
     "civil_affairs__assistance_roll",
@@ -1146,6 +1192,7 @@ PERSONAL = (
 # Types that follow from no expression: sums of whole numbers are hugeint, quotients double.
 TYPES = {
     "linked.household_year_roll": {"labour_count": "bigint"},
+    "linked.link_backlog": {"moved_record_count": "bigint", "moved_yuan": "decimal(18, 2)"},
     "linked.link_coverage": {"record_count": "bigint"},
     "indicators.household_measure": {"value": "decimal(18, 6)"},
     "indicators.register_balance": dict.fromkeys(
@@ -1178,6 +1225,7 @@ TYPES = {
     },
     "indicators.target_shortfall": {"value": "decimal(18, 6)"},
     "indicators.watch_window": {"school_month": "bigint"},
+    "risk.link_effect": {"resting_signal_count": "bigint"},
     "risk.household_signal": {"value": "decimal(18, 6)", "threshold": "decimal(18, 6)"},
     "risk.return_to_poverty": {"points": "bigint"},
 }
@@ -1195,6 +1243,8 @@ KEYS = {
     "vault.household": "household_identity",
     "vault.identity": "source, record_identity",
     "vault.loose_record": "source, record_identity, period_month",
+    "bridge.household": "delivery_id, row_number",
+    "bridge.person": "delivery_id, row_number",
     "reference.area": "area_code",
     "reference.area_ancestor": "area_code, ancestor_code",
     "reference.area_succession": "old_code, new_code",
@@ -1202,6 +1252,9 @@ KEYS = {
     "reference.civil_affairs_town": "civil_affairs_code",
     "reference.code": "code_list, code",
     "reference.income_concept": "income_concept",
+    "reference.link_limit": "limit_name",
+    "reference.link_roll": "source",
+    "reference.link_rule": "link_rule_code",
     "reference.object_type": "object_type_code",
     "reference.plan": "policy_id",
     "reference.population": "population",
@@ -1225,7 +1278,9 @@ KEYS = {
     "linked.household_year_income": "household_id, year",
     "linked.household_year_roll": "household_id, year",
     "linked.insurance": "delivery_id, row_number",
-    "linked.link_coverage": "source, outcome",
+    "linked.link_backlog": "link_rule_code, doubt_code",
+    "linked.link_coverage": "source, county_code, outcome",
+    "linked.link_rule_use": "source, link_rule_code",
     "linked.medical_settlement": "delivery_id, row_number",
     "linked.membership_interval": (
         "household_notion, household_id, person_id, first_delivery_id, first_row_number"
@@ -1233,6 +1288,8 @@ KEYS = {
     "linked.membership_sighting": "household_notion, household_id, person_id, period_month",
     "linked.monitoring_case": "delivery_id, row_number",
     "linked.person": "person_id",
+    "linked.person_alias": "alias_id",
+    "linked.record_link": "delivery_id, row_number",
     "linked.register_flow": (
         "entity_type, entity_id, status_code, county_code, month, flow_code, delivery_id, "
         "row_number"
@@ -1267,6 +1324,7 @@ KEYS = {
     "indicators.watched_household": "household_id",
     "indicators.watched_member": "household_id, person_id",
     "risk.household_signal": "household_id, signal_id, as_of_month",
+    "risk.link_effect": "link_rule_code",
     "risk.return_to_poverty": "household_id, as_of_month",
     "risk.signal_evidence": "household_id, signal_id, delivery_id, row_number, role",
 }
@@ -1276,6 +1334,7 @@ CODES = (
     ("reference.area_ancestor", "ancestor_level", "area_level"),
     ("reference.area_succession", "succession_code", "area_succession"),
     ("reference.income_concept", "income_concept", "income_concept"),
+    ("reference.link_rule", "link_rule_code", "link_rule"),
     ("reference.object_type", "object_type_code", "object_type"),
     ("reference.plan", "income_concept", "income_concept"),
     ("reference.risk_level", "level", "risk_level"),
@@ -1301,15 +1360,17 @@ CODES = (
     ("linked.household_lineage", "lineage_code", "household_lineage"),
     ("linked.insurance", "insurance_code", "insurance"),
     ("linked.insurance", "insured_status_code", "insured_status"),
+    ("linked.link_backlog", "link_rule_code", "link_rule"),
+    ("linked.link_backlog", "doubt_code", "link_doubt"),
     ("linked.link_coverage", "outcome", "link_outcome"),
+    ("linked.link_rule_use", "link_rule_code", "link_rule"),
     ("linked.medical_settlement", "visit_code", "visit"),
     ("linked.membership_interval", "household_notion", "household_notion"),
     ("linked.membership_interval", "relation_code", "relation"),
     ("linked.membership_interval", "begin_event_code", "status_event"),
     ("linked.membership_interval", "end_event_code", "status_event"),
-    ("linked.person", "id_status_code", "id_status"),
-    ("linked.person", "link_rule_code", "link_rule"),
     ("linked.person", "sex_code", "sex"),
+    ("linked.record_link", "link_rule_code", "link_rule"),
     ("linked.register_flow", "status_code", "status"),
     ("linked.register_flow", "flow_code", "register_flow"),
     ("linked.relief_payment", "programme_code", "programme"),
@@ -1333,6 +1394,7 @@ CODES = (
     ("indicators.target_result", "price_basis", "price_basis"),
     ("indicators.target_result", "status", "target_status"),
     ("risk.household_signal", "cause_code", "cause"),
+    ("risk.link_effect", "link_rule_code", "link_rule"),
     ("risk.return_to_poverty", "object_type_code", "object_type"),
     ("risk.return_to_poverty", "level", "risk_level"),
     ("risk.return_to_poverty", "main_cause_code", "cause"),
@@ -1349,6 +1411,9 @@ FOREIGN_KEYS = (
     ("linked.insurance", "person_id", "linked.person"),
     ("linked.medical_settlement", "person_id", "linked.person"),
     ("linked.membership_interval", "person_id", "linked.person"),
+    ("linked.person_alias", "person_id", "linked.person"),
+    ("linked.record_link", "person_id", "linked.person"),
+    ("linked.record_link", "delivery_id", "meta.delivery"),
     ("linked.relief_payment", "person_id", "linked.person"),
     ("linked.unconfirmed_record", "person_id", "linked.person"),
     ("indicators.complete_roll", "delivery_id", "meta.delivery"),
@@ -1362,6 +1427,18 @@ FOREIGN_KEYS = (
 )
 
 QUERIES = (
+    (
+        "bridge.person",
+        "a_person_stands_once_in_a_roll",
+        """
+        select identity.source, delivery.period_month, identity.person_id
+        from bridge.person as identity
+        join reference.link_roll as roll using (source)
+        join meta.delivery as delivery using (delivery_id)
+        group by all
+        having count(distinct coalesce(identity.alias_id, identity.person_id)) > 1
+        """,
+    ),
     (
         "indicators.rule_in_force",
         "what_every_warning_needs_is_decided",
@@ -1492,7 +1569,7 @@ def prepare(connection: duckdb.DuckDBPyConnection, folder: Path) -> None:
         connection.execute(f"create schema bare.{schema}")
         schemas.append(f"bare.{schema}")
     schemas.append("restricted.main")
-    for schema in ("text", "received", "staged", "vault"):
+    for schema in ("text", "received", "staged", "vault", "bridge"):
         connection.execute(f"create schema restricted.{schema}")
         schemas.append(f"restricted.{schema}")
     connection.execute(f"set search_path = '{','.join(schemas)}'")
@@ -1735,6 +1812,10 @@ def link(connection: duckdb.DuckDBPyConnection, secret: bytes) -> None:
             household_mint=mint(secret, "'household|' || household_identity"),
             records=" union all ".join(RECORDS.format(source=source) for source in PERSONAL),
             loose=" union ".join(LOOSE.format(source=source) for source in PERSONAL),
+            persons=" union all ".join(PERSON_OF_ROW.format(source=each) for each in PERSONAL),
+            households=" union all ".join(
+                HOUSEHOLD_OF_ROW.format(source=each) for each in OF_HOUSEHOLDS
+            ),
             person_mint=mint(secret, "'id|' || record_identity"),
             record_mint=mint(secret, "delivered.source || '|' || delivered.record_identity"),
         )

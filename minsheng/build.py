@@ -117,9 +117,7 @@ def make_linked(warehouse: Warehouse, project: Project, contract: Contract) -> i
     none = write_rows(warehouse, contract, [])
     rows = none + sum(append_rows(warehouse, contract, select) for select in selects)
     if contract.name == link_review.REVIEW:
-        link_review.write_workbook(
-            warehouse.connection, warehouse.folder / link_review.WORKBOOK_FILE
-        )
+        link_review.keep_workbook(warehouse.connection, warehouse.folder)
     return rows
 
 

@@ -13,6 +13,7 @@ import polars as pl
 
 from minsheng.contracts import Contract
 from minsheng.encryption import sealed_parquet, write_sealed
+from minsheng.faults import without_numbers
 from minsheng.headers import header_key, headers_of
 from minsheng.lake import DeliveryError, Receipt
 from minsheng.readers import ROW_NUMBER, where
@@ -42,8 +43,12 @@ def is_workbook(headers: Sequence[str]) -> bool:
 
 def shown(text: str | None, is_masked: bool) -> str:
     """A delivered text as the workbook shows it."""
-    cut = (text or "")[:SHOWN_CHARACTERS]
-    return masked(cut) if is_masked else cut
+    return told((text or "")[:SHOWN_CHARACTERS], is_masked)
+
+
+def told(value: str, is_masked: bool) -> str:
+    """What a department is told of its own value; a person's number may stand in any column."""
+    return masked(value) if is_masked or without_numbers(value) != value else value
 
 
 def masked(value: str) -> str:

@@ -10,8 +10,10 @@ OWN_PACKAGES = ("minsheng", "assets", "pipelines", "dagster")
 READ_NO_ROW = (duckdb.BinderException, duckdb.CatalogException, duckdb.ParserException)
 """What DuckDB says of a statement before it has looked at any row."""
 CHINESE = re.compile("[\u3400-\u9fff\U00020000-\U0003ffff·]+")
-NUMBER_OF_A_PERSON = re.compile(r"(?<![0-9])([0-9]{17}[0-9Xx]|[0-9]{15}|1[3-9][0-9]{9})(?![0-9])")
-"""An identity number or a mobile phone's, as it may stand in the name of a file."""
+NUMBER_OF_A_PERSON = re.compile(
+    r"(?<!\d)(\d{17}[\dXxＸｘ](\d{2}([Bb]\d)?)?|\d{15}|1[3-9]\d{9})(?!\d)"
+)
+"""Of an identity, a certificate or a mobile phone, as it may stand in the name of a file."""
 
 
 class ForeignFault(RuntimeError):
@@ -19,9 +21,9 @@ class ForeignFault(RuntimeError):
 
 
 def told(fault: BaseException) -> str:
-    """What may be told of `fault`: our own messages whole, those of libraries without values."""
+    """What may be told of `fault`: of our own messages all but numbers, of libraries' no values."""
     if type(fault).__module__.partition(".")[0] in OWN_PACKAGES or isinstance(fault, OSError):
-        return str(fault)
+        return without_numbers(str(fault))
     if isinstance(fault, READ_NO_ROW):
         return str(fault)
     return f"{type(fault).__name__}: {CHINESE.sub('…', without_values(str(fault)))}"

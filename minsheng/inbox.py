@@ -11,6 +11,7 @@ import yaml
 
 from minsheng import corrections, lake, policies
 from minsheng.contracts import Contract, PeriodKind
+from minsheng.faults import without_numbers
 from minsheng.lake import DeliveryError, Receipt
 from minsheng.settings import Settings
 
@@ -46,7 +47,8 @@ class Incoming:
 
     @property
     def file_name(self) -> str:
-        return readable(self.path.name)
+        """What the file is called from here on."""
+        return _kept_name(self.path.name)
 
 
 def waiting_files(inbox: Path) -> tuple[Path, ...]:
@@ -131,7 +133,7 @@ def arrivals(
             file_state(found),
             department,
             dataset,
-            sender=sender,
+            sender=without_numbers(sender) if sender else None,
             period=period,
             # a clock that is ahead does not make a delivery a later one
             delivered_at=min(delivered_at, now).replace(microsecond=0),
@@ -153,6 +155,11 @@ def readable(name: str) -> str:
         told = os.fsencode(name).decode("gb18030", errors="replace")
         return told.encode()[-MOST_NAME_BYTES:].decode(errors="ignore")
     return name
+
+
+def _kept_name(name: str) -> str:
+    """A file's name without what looks like a person's number: receipts and letters tell it."""
+    return without_numbers(readable(name))
 
 
 def readable_path(path: Path) -> str:
@@ -189,7 +196,7 @@ def drop_orphan_sidecars(settings: Settings, source: Contract) -> None:
             sidecar.stat().st_ctime_ns <= kept.stat().st_mtime_ns
             and sidecar.read_bytes() == kept.read_bytes()
             for original in deliveries.glob("*/original")
-            for kept in [sidecar_of(original / readable(sidecar.stem))]
+            for kept in [sidecar_of(original / _kept_name(sidecar.stem))]
             if kept.is_file()
         ):
             sidecar.unlink(missing_ok=True)
@@ -204,7 +211,10 @@ def _stated(path: Path) -> Mapping[str, object]:
     try:
         stated = yaml.safe_load(sidecar.read_text(encoding="utf-8"))
     except (yaml.YAMLError, ValueError) as fault:
-        raise DeliveryError(f"{name} cannot be read as YAML: {fault}") from None
+        # the parser repeats the line, and the line may be one of the rows
+        mark = getattr(fault, "problem_mark", None)
+        place = f", line {mark.line + 1}" if mark else ""
+        raise DeliveryError(f"{name} cannot be read as YAML{place}") from None
     if not isinstance(stated, dict):
         raise DeliveryError(f"{name} holds no names and values, such as period: '2022'")
     return stated

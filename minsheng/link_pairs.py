@@ -64,20 +64,20 @@ def make_pairs(
     )
     _insert(
         connection,
-        "judged (rule_place integer, one bigint, other bigint, doubt varchar)",
-        [(pair.rule, pair.one, pair.other, None) for pair in resolution.links]
-        + [(pair.rule, pair.one, pair.other, doubt) for pair, doubt in resolution.reviews],
+        "judged (rule_place integer, rule varchar, one bigint, other bigint, doubt varchar)",
+        [
+            (pair.rule, table.rules[pair.rule].name, pair.one, pair.other, doubt)
+            for pair, doubt in (*((pair, None) for pair in resolution.links), *resolution.reviews)
+        ],
     )
-    names = ", ".join(f"({place}, {literal(rule.name)})" for place, rule in enumerate(table.rules))
     return f"""
-        select judged.rule_place, rule.name as link_rule_code, found.one, found.other,
+        select judged.rule_place, judged.rule as link_rule_code, found.one, found.other,
             judged.doubt is null as is_linked, judged.doubt as doubt_code, found.evidence
         from judged
         join concerned as one on one.place = judged.one
         join concerned as other on other.place = judged.other
         join found on found.rule_place = judged.rule_place
             and found.one = one.node and found.other = other.node
-        join (values {names}) as rule (rule_place, name) on rule.rule_place = judged.rule_place
         union all
         select {DECIDED_PLACE}, {literal(DECIDED_RULE)}, decided.one, decided.other,
             refused.doubt is null, refused.doubt, 'decided ' || decided.decided_date

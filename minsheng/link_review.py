@@ -8,14 +8,17 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import duckdb
+import polars as pl
 import xlsxwriter
 
 from minsheng.contracts import Contract
+from minsheng.encryption import sealed_parquet, write_sealed
 from minsheng.quoting import literal
 from minsheng.settings import RESTRICTED_FILE_MODE, RESTRICTED_FOLDER_MODE
 
 REVIEW = "vault.review"
-WORKBOOK_FILE = "link_review.xlsx"
+WORKBOOK_FILE = "link_review.parquet"
+"""Where a build keeps the workbook, encrypted, until it is published."""
 WORKBOOK_ROWS = 5000
 DECISION_WIDTH, TEXT_WIDTH = 14, 24
 DECISIONS_SHEET = "核对"
@@ -188,8 +191,30 @@ def _amounts(sources: Sequence[Contract]) -> str:
     return " union all ".join(selects) or NO_AMOUNTS
 
 
-def write_workbook(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
-    """Write the open pairs, those with the largest effect first."""
+def keep_workbook(connection: duckdb.DuckDBPyConnection, build: Path) -> None:
+    """Keep the workbook of the open pairs in a build's folder, encrypted."""
+    write_sealed(
+        connection, pl.DataFrame({"content": [_workbook(connection)]}), build / WORKBOOK_FILE
+    )
+
+
+def give_workbook(connection: duckdb.DuckDBPyConnection, build: Path, path: Path) -> None:
+    """Put the workbook that a build has kept where it is looked for, in the place of the last."""
+    kept = build / WORKBOOK_FILE
+    if not kept.is_file():
+        return
+    [(content,)] = connection.execute(f"select content from {sealed_parquet(kept)}").fetchall()
+    path.parent.mkdir(parents=True, exist_ok=True, mode=RESTRICTED_FOLDER_MODE)
+    temporary = path.with_name(f".{path.name}")
+    temporary.unlink(missing_ok=True)
+    temporary.touch(RESTRICTED_FILE_MODE)
+    temporary.write_bytes(content)
+    temporary.replace(path)
+    kept.unlink()
+
+
+def _workbook(connection: duckdb.DuckDBPyConnection) -> bytes:
+    """The open pairs as a workbook, those with the largest effect first."""
     (total,) = connection.execute("select count(*) from vault.review").fetchall()[0]
     rows = connection.execute(
         f"""
@@ -235,6 +260,4 @@ def write_workbook(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
         left_out = f"另有 {total - len(rows)} 对影响较小，未列出。" if total > len(rows) else ""
         for place, line in enumerate(filter(None, (*HELP, left_out))):
             page.write_string(place, 0, line)
-    path.parent.mkdir(parents=True, exist_ok=True, mode=RESTRICTED_FOLDER_MODE)
-    path.write_bytes(content.getvalue())
-    path.chmod(RESTRICTED_FILE_MODE)
+    return content.getvalue()

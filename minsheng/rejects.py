@@ -238,7 +238,7 @@ def _refused_cells(
                 {
                     "row_number": number,
                     "column": "、".join(column.label_zh for column in columns),
-                    "value": corrections.masked(value) if direct else value,
+                    "value": corrections.told(value, direct),
                     "rule": name,
                     "reason": rule.why if rule else REASONS[name],
                     "mend": _how_to_mend(rule, columns, codes) if rule else MENDS[name],

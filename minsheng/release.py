@@ -15,12 +15,12 @@ from minsheng import link_review, pseudonyms
 from minsheng.build import record_digest
 from minsheng.contracts import RESTRICTED_LAYERS, Contract
 from minsheng.dated_views import make_dated_views
+from minsheng.encryption import scratch_database
 from minsheng.project import Project
 from minsheng.quoting import literal, quoted
 from minsheng.settings import (
     BUILD_NOTE,
     PUBLISHED_FILE_MODE,
-    RESTRICTED_FOLDER_MODE,
     Settings,
 )
 from minsheng.warehouse import WAREHOUSE_FILE, Warehouse, qualified
@@ -215,11 +215,11 @@ def _is_readable(version: Version) -> bool:
 
 
 def _give_review(settings: Settings, build: Path, as_of_month: str) -> None:
-    """Put the workbook of links to decide on where it is looked for, in the place of the last."""
-    made = build / link_review.WORKBOOK_FILE
-    if made.is_file():
-        settings.worklists.mkdir(parents=True, exist_ok=True, mode=RESTRICTED_FOLDER_MODE)
-        made.replace(settings.worklists / f"link_decision_{as_of_month[:7]}.xlsx")
+    """Put the workbook of links to decide on where it is looked for."""
+    with scratch_database(settings) as connection:
+        link_review.give_workbook(
+            connection, build, settings.worklists / f"link_decision_{as_of_month[:7]}.xlsx"
+        )
 
 
 def _point_current(settings: Settings, name: str) -> None:

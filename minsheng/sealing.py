@@ -1,9 +1,13 @@
-"""A home of a release that encrypted nothing is encrypted, before anything in it is read."""
+"""A home of a release that encrypted nothing is encrypted, before anything in it is read.
+
+The bytes as received stay as they are: `minsheng.originals` says for how long.
+"""
 
 from pathlib import Path
 
 import duckdb
 
+from minsheng import originals
 from minsheng.encryption import SEALED, is_plain_parquet, scratch_database
 from minsheng.quoting import literal
 from minsheng.settings import Settings
@@ -13,11 +17,19 @@ from minsheng.warehouse import RESTRICTED_FILE
 def seal_home(settings: Settings) -> int:
     """Encrypt what lies in the lake in the clear; return the number of files.
 
-    A file is replaced in one rename, so that a death in between leaves every one whole. The
-    restricted file of an earlier build holds names in the clear and serves but a run of selected
-    assets: it is removed.
+    A file is replaced in one rename, so that a death in between leaves every one whole. What a
+    killed process had not finished is no part of a delivery and is removed. So is the restricted
+    file of an earlier build, which holds names in the clear and serves but a run of selected
+    assets.
     """
-    plain = [path for path in settings.lake.glob("*/*/*/**/*.parquet") if is_plain_parquet(path)]
+    plain = []
+    for path in settings.lake.glob("*/*/*/**/*"):
+        if originals.FOLDER in path.parts or not path.is_file() or not is_plain_parquet(path):
+            continue
+        if path.suffix == ".parquet":
+            plain.append(path)
+        else:
+            path.unlink()
     if plain:
         with scratch_database(settings) as connection:
             for path in plain:

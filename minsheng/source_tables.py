@@ -161,7 +161,13 @@ def _raw_select(
         elif column.name not in received:
             text = found.get(column.name, "null::varchar")
             listed.append(f"{text} as {column.name}")
-    rows = [folder / "rows.parquet" for folder in folders]
+    # the engine fails on encrypted files that are united by name; those of one header need not be
+    alike: dict[tuple[str, ...], list[Path]] = {}
+    for receipt, folder in zip(receipts, folders, strict=True):
+        alike.setdefault(receipt.headers, []).append(folder / "rows.parquet")
+    united = " union all by name ".join(
+        f"select * from {sealed_parquet(rows, 'filename')}" for rows in alike.values()
+    )
     deliveries = ", ".join(
         f"({literal(r.delivery_id)}, {literal(r.sender) if r.sender else 'null'}, "
         f"{literal(r.period)}, date '{r.period_month}')"
@@ -171,7 +177,7 @@ def _raw_select(
         select texts.*, delivery.sender, delivery.period, delivery.period_month
         from (
             select {", ".join(listed)}
-            from {sealed_parquet(rows, "union_by_name", "filename")}
+            from ({united})
         ) as texts
         join (values {deliveries}) as delivery (delivery_id, sender, period, period_month)
             using (delivery_id)

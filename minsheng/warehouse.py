@@ -110,6 +110,14 @@ def open_vault(warehouse: Warehouse, opening: Opening) -> Iterator[None]:
     finally:
         _search(connection, [each for each in (*LAYERS, RECEIVED_SCHEMA) if each != VAULT_LAYER])
         connection.execute(f"detach {VAULT_CATALOG}")
+        _drop_temporary_tables(connection)
+
+
+def _drop_temporary_tables(connection: duckdb.DuckDBPyConnection) -> None:
+    """Forget what the linkage has worked with: it names persons, and outlives the vault."""
+    temporary = "select table_name from duckdb_tables() where temporary"
+    for (name,) in connection.execute(temporary).fetchall():
+        connection.execute(f"drop table temp.main.{quoted(name)}")
 
 
 def _attach(connection: duckdb.DuckDBPyConnection, file: Path, name: str, key: bytes) -> None:

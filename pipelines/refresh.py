@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 from uuid import uuid4
 
-from minsheng import databases, encryption, lake, originals
+from minsheng import databases, encryption, lake, originals, pseudonyms
 from minsheng.faults import told, without_numbers
 from minsheng.inbox import misplaced_files, waiting_files
 from minsheng.project import Project, gather_inputs
@@ -51,7 +51,9 @@ def refresh(
     keys are gone or others, unless `rotate_keys` asks for other pseudonyms.
     """
     project = Project(settings, known_on, as_of, rotate_keys)
+    # before anything else: a home whose keys are gone is left as it is
     encryption.load_keys(settings)
+    pseudonyms.load_key(settings, rotate_keys)
     now = datetime.now(settings.time_zone)
     unfetched = databases.fetch(project, now)
     originals.remove_old(settings, now)

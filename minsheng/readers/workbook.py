@@ -10,6 +10,7 @@ from zipfile import ZipFile, is_zipfile
 
 import duckdb
 
+from minsheng.faults import told
 from minsheng.identity import EXACT_DIGITS
 from minsheng.readers.archive import COPY_BYTES, DAMAGES
 from minsheng.readers.common import Reading, Score, UnreadableFile
@@ -45,7 +46,7 @@ def read(
         if not isinstance(fault, CalamineError | OSError | IndexError) and not _is_panic(fault):
             raise
         raise UnreadableFile(
-            f"the workbook cannot be opened ({fault}); open it in a spreadsheet program, "
+            f"the workbook cannot be opened ({told(fault)}); open it in a spreadsheet program, "
             "save it as .xlsx without a password and send it again"
         ) from None
     return write_sheets(connection, sheets, others, path.suffix[1:].lower(), destination)
