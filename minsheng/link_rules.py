@@ -51,6 +51,10 @@ MACROS = (
             range(1, length(longer) + 1),
             place -> substr(longer, 1, place - 1) || substr(longer, place + 1) = shorter
         )) > 0""",
+    # where dialects do not tell sounds apart: n and l, h and f, flat and curled tongue, final g
+    """create or replace temp macro near_sound(pinyin) as
+        translate(regexp_replace(regexp_replace(pinyin, '([zcs])h', '\\1', 'g'),
+            'ng\\b', 'n', 'g'), 'lf', 'nh')""",
 )
 """What rules may use beside the engine's own functions."""
 
@@ -62,7 +66,7 @@ ROW_FUNCTIONS = frozenset(
     not_like_escape regexp_matches regexp_full_match regexp_replace regexp_extract
     regexp_extract_all regexp_escape ascii unicode chr md5 sha256 levenshtein
     damerau_levenshtein editdist3 hamming mismatches jaccard jaro_similarity
-    jaro_winkler_similarity replaced_characters is_one_character_less abs ceil floor round
+    jaro_winkler_similarity replaced_characters is_one_character_less near_sound abs ceil floor round
     trunc sign mod greatest least nullif year month day dayofyear last_day date_part
     date_trunc date_diff datediff date_sub make_date strftime strptime try_strptime to_days
     to_months to_years list_value list_extract list_slice list_concat list_contains

@@ -325,7 +325,7 @@ NUMBER = valid("99010119800517004")
     [
         ("王小玮", NUMBER, "number_and_homophone"),
         ("王小圳", NUMBER, "number_and_slip_of_name"),
-        ("王伟", NUMBER, "number_and_slip_of_name"),
+        ("王伟", NUMBER, "number_and_shortened_name"),
         ("王小伟", NUMBER[:10] + "1" + NUMBER[11:], "slip_of_number_and_name"),
         ("王小伟", NUMBER[:6] + NUMBER[7] + NUMBER[6] + NUMBER[8:], "slip_of_number_and_name"),
         ("王小伟", NUMBER[:-1], "slip_of_number_and_name"),
@@ -344,6 +344,15 @@ def test_a_harmless_error_is_linked_by_its_rule(
     found = rules_of(registry, (ROLL, "王小伟", NUMBER), (INSURANCE, name, number))
     assert found == ["id_and_name", rule]
     assert len(set(registry.persons())) == 1
+
+
+def test_a_name_of_nearly_the_same_sound_is_linked_unless_somebody_bears_it(
+    registry: Registry,
+) -> None:
+    listed = (ROLL, "林兰", NUMBER), (INSURANCE, "宁南", NUMBER)
+    assert rules_of(registry, *listed) == ["id_and_name", "number_and_near_sound"]
+    bearer = (ROLL, "宁南", valid("99010119820517001"))
+    assert rules_of(registry, *listed, bearer).count("name_conflict") == 1
 
 
 def test_the_name_of_a_brother_on_ones_number_is_not_linked(registry: Registry) -> None:
