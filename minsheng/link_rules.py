@@ -66,7 +66,8 @@ ROW_FUNCTIONS = frozenset(
     not_like_escape regexp_matches regexp_full_match regexp_replace regexp_extract
     regexp_extract_all regexp_escape ascii unicode chr md5 sha256 levenshtein
     damerau_levenshtein editdist3 hamming mismatches jaccard jaro_similarity
-    jaro_winkler_similarity replaced_characters is_one_character_less near_sound abs ceil floor round
+    jaro_winkler_similarity replaced_characters is_one_character_less near_sound abs ceil floor
+    round
     trunc sign mod greatest least nullif year month day dayofyear last_day date_part
     date_trunc date_diff datediff date_sub make_date strftime strptime try_strptime to_days
     to_months to_years list_value list_extract list_slice list_concat list_contains
