@@ -4,6 +4,7 @@ Text that is not of its column's type becomes null and its column is named in `u
 a rule can refuse the row; nothing is guessed. Amounts are rounded to the fen.
 """
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -35,13 +36,14 @@ READABLE_AS: Mapping[str, str] = {
     "month": "请按 2022-06 的样式填写",
     "year": "请填四位年份，如 2022",
     "integer": "请填整数",
-    "yuan": "请只填数字，以元为单位，如 1234.50",
     "number": "请只填数字",
     "flag": "请填“是”或“否”",
     "area_code": "请填12位行政区划代码",
     "code": "请按代码表中的名称填写",
 }
-"""How a cell that could not be read is to be filled in."""
+"""How a cell that could not be read is to be filled in, where no unit is in force."""
+
+CURRENCY_SIGNS = "¥￥"  # the half-width and the full-width sign
 
 TELLING_APART = (
     "birth_date",
@@ -54,6 +56,21 @@ TELLING_APART = (
 """What tells the records of a dataset apart beside the name, where there is no number."""
 
 DATED_RULE = "date_lies_in_the_period"
+
+
+def readable_as(column: Column, unit: str | None) -> str:
+    """How a cell of the column is to be filled in, in a file whose amounts are in `unit`.
+
+    None is the column's own unit.
+    """
+    if not column.units:
+        return READABLE_AS.get(column.type, "")
+    return f"请只填数字，以{unit or own_unit(column)}为单位；单位不同的，请在数字后写明单位"
+
+
+def own_unit(column: Column) -> str:
+    """The unit in which the column's values stand."""
+    return next(unit for unit, size in column.units.items() if size == 1)
 
 
 def row_rules(contract: Contract) -> tuple[Rule, ...]:
@@ -71,7 +88,7 @@ def row_rules(contract: Contract) -> tuple[Rule, ...]:
                     name,
                     f"not {unread}",
                     f"{label}无法识别",
-                    READABLE_AS.get(column.type, ""),
+                    readable_as(column, None),
                 )
             )
         if column.required:
@@ -90,7 +107,7 @@ def row_rules(contract: Contract) -> tuple[Rule, ...]:
                     f"{name}_is_not_too_small",
                     name,
                     f"{name} >= {column.minimum}",
-                    f"{label}小于{column.minimum}",
+                    f"{label}小于{_limit(column, column.minimum)}",
                 )
             )
         if column.maximum is not None:
@@ -99,7 +116,7 @@ def row_rules(contract: Contract) -> tuple[Rule, ...]:
                     f"{name}_is_not_too_large",
                     name,
                     f"{name} <= {column.maximum}",
-                    f"{label}大于{column.maximum}",
+                    f"{label}大于{_limit(column, column.maximum)}",
                 )
             )
         if column.not_future:
@@ -166,6 +183,11 @@ def row_rules(contract: Contract) -> tuple[Rule, ...]:
             )
         )
     return (*rules, *contract.rules)
+
+
+def _limit(column: Column, limit: float) -> str:
+    """A limit as it is told; a file may state its amounts in another unit."""
+    return f"{limit}{own_unit(column)}" if column.units else str(limit)
 
 
 def _declared_rules(contract: Contract) -> Iterator[Rule]:
@@ -358,8 +380,8 @@ class _Form:
     """The value of every other form that is understood, else null."""
     kinds: tuple[tuple[str, str], ...] = ()
     """What other forms are called, and the pattern of each; the first that fits."""
-    unit: str | None = None
-    """What the value was converted from."""
+    others: tuple[tuple[str, str], ...] = ()
+    """What else is counted: a test of the typed row, and what it is called."""
 
     def value(self, name: str) -> str:
         if self.plain is None:
@@ -379,8 +401,7 @@ class _Form:
             tests += [("full width", f"{_half_width(text)} <> {text}"), ("other form", "true")]
             named = " ".join(f"when {test} then '{name}: {kind}'" for kind, test in tests)
             found.append((f"{name}__plain is null and {name} is not null", f"case {named} end"))
-        if self.unit:
-            found.append((f"{name} is not null", literal(f"{name}: {self.unit}")))
+        found += [(test, literal(f"{name}: {kind}")) for test, kind in self.others]
         return found
 
 
@@ -397,6 +418,8 @@ DATE_KINDS = (
     ("slashes", ".*/.*"),
     ("dots", ".*[.].*"),
 )
+GROUPED = "[+-]?([0-9]+|[0-9]{1,3}(,[0-9]{3})+)?([.][0-9]*)?"
+DECIMAL_PLACES = {"yuan": 2, "number": 6}
 NUMBER_KINDS = (("thousands separators", ".*,.*"),)
 AREA_KINDS = (("short code", "[0-9]{2,9}"),)
 
@@ -430,16 +453,7 @@ def _form(column: Column, codes: Codes, unit: str | None) -> _Form | None:
             f"try_cast({digits} as {column.duckdb_type})",
         )
     if column.type in ("yuan", "number"):
-        # programs write `1e+05` when it is exact; a spreadsheet's `1.23E+05` has lost digits
-        grouped = "[+-]?([0-9]+|[0-9]{1,3}(,[0-9]{3})+)?([.][0-9]*)?"
-        digits = f"replace(regexp_extract({mended}, '^({grouped})$', 1), ',', '')"
-        plain = f"regexp_full_match({name}, '-?[0-9]+([.][0-9]+)?(e[+-]?[0-9]+)?')"
-        return _Form(
-            f"case when {plain} then {_number(column, name, unit)} end",
-            _number(column, digits, unit),
-            NUMBER_KINDS,
-            f"{unit} to {column.type}" if unit else None,
-        )
+        return _quantity(column, unit)
     if column.type == "date":
         plain = f"regexp_full_match({name}, '{PLAIN_YEAR}-[0-9]{{2}}-[0-9]{{2}}')"
         return _Form(
@@ -468,16 +482,84 @@ def _form(column: Column, codes: Codes, unit: str | None) -> _Form | None:
     raise ContractError(f"column {name}: a delivered column cannot be of type {column.type!r}")
 
 
-def _number(column: Column, digits: str, unit: str | None) -> str:
+def _quantity(column: Column, unit: str | None) -> _Form:
+    """A number, or an amount in `unit`; a cell that states a unit itself is read by that one."""
+    name, text = column.name, f"{column.name}__text"
+    # programs write `1e+05` when it is exact; a spreadsheet's `1.23E+05` has lost digits
+    plain = f"regexp_full_match({name}, '-?[0-9]+([.][0-9]+)?(e[+-]?[0-9]+)?')"
+    size = _size(column, unit)
+    sizes = _sizes_in_cells(column, unit)
+    any_unit = "|".join(map(re.escape, sizes))
+    # a sign of the currency does not tell whether 万元 are meant where the file is in those
+    sign = f"[{CURRENCY_SIGNS}]?" if sizes and _size(column, _base(unit)) == 1 else ""
+    behind = f"[{BLANKS}]*({any_unit})?" if sizes else ""
+    pattern = literal(f"^{sign}({GROUPED}){behind}$")
+
+    def digits(cell: str) -> str:
+        return f"replace(regexp_extract({_half_width(cell)}, {pattern}, 1), ',', '')"
+
+    def stated(cell: str) -> str:
+        """The size of the unit that the cell states, else null."""
+        listed = ", ".join(f"{literal(each)}: {factor}" for each, factor in sizes.items())
+        return f"map {{{listed}}}[regexp_extract({_half_width(cell)}, '({any_unit})$', 1)]"
+
+    mended = _sized(column, digits(name), size)
+    exact = (
+        f"coalesce(try_cast({text} as decimal(28,8)), try_cast({digits(text)} as decimal(28,8)))"
+    )
+    exact = f"{exact} * {size}::decimal(10,0)"
+    kinds: tuple[tuple[str, str], ...] = NUMBER_KINDS
+    others: list[tuple[str, str]] = []
+    if sizes:
+        own = _sized(column, digits(name), stated(name))
+        mended = f"case when {stated(name)} is null then {mended} else {own} end"
+        kinds = (("its own unit", f".*({any_unit})"), ("sign", f"[{CURRENCY_SIGNS}].*"), *kinds)
+        is_own = f"({name}__plain is null and {stated(text)} is not null)"
+        in_own = f"try_cast({digits(text)} as decimal(28,8)) * {stated(text)}::decimal(10,0)"
+        exact = f"case when {is_own} then {in_own} else {exact} end"
+        if unit:
+            others.append((f"{name} is not null and not {is_own}", f"{unit} to {column.type}"))
+    # nearly no text has so many decimals, and to look where its point is costs next to nothing
+    places = DECIMAL_PLACES[column.type]
+    point = f"strpos({text}, '.')"
+    has_more = f"({point} > 0 and {point} < strlen({text}) - {places} or contains({text}, '．'))"
+    others.append((f"{name} is not null and {has_more} and {exact} <> {name}", "rounded"))
+    return _Form(
+        f"case when {plain} then {_sized(column, name, size)} end", mended, kinds, tuple(others)
+    )
+
+
+def _sized(column: Column, number: str, size: int | str) -> str:
+    """The value of a number's text (as SQL) in a unit of `size`."""
+    if size == 1:
+        return f"try_cast({number} as {column.duckdb_type})"
+    amount = f"try_cast({number} as decimal(28,8)) * {size}::decimal(10,0)"
+    return f"try_cast({amount} as {column.duckdb_type})"
+
+
+def _size(column: Column, unit: str | None) -> int:
+    """How many of the column's own unit one `unit` is."""
     if unit is None:
-        return f"try_cast({digits} as {column.duckdb_type})"
-    size = column.units.get(unit)
-    if size is None:
+        return 1
+    if unit not in column.units:
         raise ContractError(
             f"column {column.name}: a delivery is in {unit}, which the contract no longer reads"
         )
-    amount = f"try_cast({digits} as decimal(28,8)) * {size}::decimal(10,0)"
-    return f"try_cast({amount} as {column.duckdb_type})"
+    return column.units[unit]
+
+
+def _base(unit: str | None) -> str | None:
+    """A unit without what it is over."""
+    return unit.partition("/")[0] if unit else None
+
+
+def _sizes_in_cells(column: Column, unit: str | None) -> dict[str, int]:
+    """The size of each unit that a cell may state in a file in `unit`.
+
+    80元 under a header in 元/月 is a month's, as all of the column is.
+    """
+    over = _size(column, unit) // _size(column, _base(unit))
+    return {each: size if "/" in each else size * over for each, size in column.units.items()}
 
 
 def _date(mended: str) -> str:

@@ -174,11 +174,12 @@ def _write_mending_sheet(
     texts: Texts,
 ) -> None:
     """The refused rows as delivered, with the cells marked that a rule names."""
-    columns = {column.label_zh: headers_of(column, receipt.headers) for column in source.columns}
+    rules = {rule.name: rule for rule in parsing.row_rules(source)}
     faulty: dict[int, set[str]] = {}
     for cell in refused:
-        labels = cell["column"].split("、")
-        named = {header for label in labels for header in columns.get(label, ())}
+        rule = rules.get(cell["rule"])
+        columns = [source.column(each) for each in (rule.columns if rule else ())]
+        named = {header for each in columns for header in headers_of(each, receipt.headers)}
         faulty.setdefault(cell["row_number"], set()).update(named)
     hidden = corrections.masked_headers(source, receipt.headers)
     marked = workbook.add_format({"bg_color": "#FFF2CC", "num_format": "@"})
@@ -221,8 +222,8 @@ def _refused_cells(
 ) -> list[RefusedCell]:
     """One entry per refused row and rule it breaks, in order.
 
-    Keys: row_number, column (label), value (masked), rule, reason, mend (what the sender should
-    do).
+    Keys: row_number, column (as the file names it), value (masked), rule, reason, mend (what the
+    sender should do).
     """
     rules = {rule.name: rule for rule in parsing.row_rules(source)}
     sources = {column.name: headers_of(column, receipt.headers) for column in source.columns}
@@ -237,11 +238,13 @@ def _refused_cells(
             cells.append(
                 {
                     "row_number": number,
-                    "column": "、".join(column.label_zh for column in columns),
+                    "column": "、".join(
+                        "、".join(sources[column.name]) or column.label_zh for column in columns
+                    ),
                     "value": corrections.masked(value) if direct else value,
                     "rule": name,
                     "reason": rule.why if rule else REASONS[name],
-                    "mend": _how_to_mend(rule, columns, codes) if rule else MENDS[name],
+                    "mend": _how_to_mend(rule, columns, codes, receipt) if rule else MENDS[name],
                 }
             )
     for line in malformed:
@@ -258,8 +261,13 @@ def _refused_cells(
     return sorted(cells, key=lambda cell: (cell["row_number"], cell["rule"]))
 
 
-def _how_to_mend(rule: Rule, columns: Sequence[Column], codes: parsing.Codes) -> str:
-    """What the rule says; for a word that is not in a list, the words that are."""
+def _how_to_mend(
+    rule: Rule, columns: Sequence[Column], codes: parsing.Codes, receipt: Receipt
+) -> str:
+    """What the rule says, amounts in the file's unit; where words are listed, which they are."""
+    for column in columns:
+        if column.units and rule.mend == parsing.readable_as(column, None):
+            return parsing.readable_as(column, receipt.units.get(column.name))
     words: dict[str, str] = {}
     for column in columns if rule.mend else ():
         for text, code in codes.get(column.codes or "", {}).items():

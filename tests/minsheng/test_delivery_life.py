@@ -105,7 +105,7 @@ def test_the_workbook_shows_each_refused_row_with_what_to_mend(desk: Desk) -> No
     assert book.sheetnames == ["退回原因", "请在此改正"]
     reasons = [[cell.value for cell in row] for row in book["退回原因"].iter_rows(min_row=2)]
     assert [row[:4] for row in reasons] == [
-        ["第3行", "公民身份号码", "9.9*******7", "id_number_is_not_scientific"],
+        ["第3行", "身份证号码", "9.9*******7", "id_number_is_not_scientific"],
         ["第4行", "发放金额", "-3", "amount_yuan_is_not_too_small"],
     ]
     assert reasons[0][4:] == [
@@ -126,6 +126,23 @@ def test_a_word_that_is_in_no_list_is_told_the_words_that_are(desk: Desk) -> Non
         min_row=2, values_only=True
     )
     assert mend.startswith("请按代码表中的名称填写：低保金、")
+
+
+@pytest.mark.parametrize(
+    ("header", "unit"), [("救助金额（万元）", "万元"), ("救助金额", "元"), ("金额（百元）", "百元")]
+)
+def test_an_amount_is_asked_for_in_the_unit_of_the_file_under_its_own_header(
+    desk: Desk, header: str, unit: str
+) -> None:
+    table = "civil_affairs__temporary_relief"
+    columns = f"身份证号码,姓名,救助原因,批准日期,{header}\n"
+    rows = f"{ZHANG},张三,因病,2022-06-02,八十\n{WANG},王五,因病,2022-06-02,1\n"
+    receipt = desk.take(table, "2022-06.csv", columns + rows)
+    book = openpyxl.load_workbook(workbook_of(desk, receipt))
+    [[_, column, *_, mend]] = book["退回原因"].iter_rows(min_row=2, values_only=True)
+    assert (column, mend) == (header, f"请只填数字，以{unit}为单位；单位不同的，请在数字后写明单位")
+    [[*_, marked]] = book["请在此改正"].iter_rows(min_row=3)
+    assert (marked.value, marked.fill.fgColor.rgb) == ("八十", "FFFFF2CC")
 
 
 def test_mended_rows_join_the_rows_that_were_good(desk: Desk) -> None:

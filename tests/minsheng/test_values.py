@@ -42,7 +42,7 @@ def understood(text: str) -> Decimal | None:
     """The amount that a text states, to the fen, or None; written apart from the SQL."""
     text = text.strip(" \t\r\n\u3000\u00a0")
     if not re.fullmatch(r"-?[0-9]+(\.[0-9]+)?(e[+-]?[0-9]+)?", text):
-        text = text.translate(FULL_WIDTH)
+        text = re.sub("[ \u3000]*元$", "", text.translate(FULL_WIDTH))
         if not re.fullmatch(r"[+-]?([0-9]+|[0-9]{1,3}(,[0-9]{3})+)?(\.[0-9]*)?", text):
             return None
         if not re.search("[0-9]", text):
@@ -111,7 +111,11 @@ def test_an_amount_is_read_as_departments_write_it(desk: Desk, text: str, amount
         "1 234",
         "1_000",
         "1.23E+05",
-        "12.5元",
+        "12.5角",
+        "元",
+        "¥",
+        "5元元",
+        "5元/月",
         "1.2.3",
         "--5",
         "-",
@@ -337,7 +341,7 @@ def test_a_header_says_its_unit_before_the_title_does(desk: Desk) -> None:
 def test_amounts_in_their_own_unit_are_left_as_they_are(desk: Desk, title: str) -> None:
     receipt, amounts = ledger(desk, f"{title},,,,\n{LEDGER.format('', '')}\n{ROW}")
     assert amounts == [(Decimal("1.23"), Decimal("-2.00"))]
-    assert (receipt.units, receipt.conversions) == ({}, {})
+    assert (receipt.units, receipt.conversions) == ({}, {"wage_yuan: rounded": 1})
 
 
 @pytest.mark.parametrize(
@@ -366,7 +370,7 @@ def test_amounts_per_month_are_read_where_the_contract_says_how(desk: Desk) -> N
     lenient = desk.with_contract(replace(source, columns=columns))
     receipt, amounts = ledger(lenient, f"{LEDGER.format('（元/月）', '')}\n{ROW}")
     assert amounts == [(Decimal("14.81"), Decimal("-2.00"))]
-    assert receipt.conversions == {"wage_yuan: 元/月 to yuan": 1}
+    assert receipt.conversions == {"wage_yuan: 元/月 to yuan": 1, "wage_yuan: rounded": 1}
 
 
 @many_at_once
@@ -379,6 +383,70 @@ def test_an_amount_in_ten_thousands_is_exact_to_the_fen(desk: Desk, drawn: list[
     (receipt,) = desk.ingest(INCOME).receipts
     expected = [(10000 * amount).quantize(Decimal("0.01"), ROUND_HALF_UP) for amount in drawn]
     assert desk.typed(receipt)["business_yuan"].to_list() == expected
+
+
+TEN_THOUSANDS = INCOME_HEADER.replace("净收入", "净收入（万元）")
+
+
+@pytest.mark.parametrize(
+    ("header", "text", "amount"),
+    [
+        (INCOME_HEADER, "80元", "80.00"),
+        (INCOME_HEADER, "1143.00 元", "1143.00"),
+        (INCOME_HEADER, "¥572.00", "572.00"),
+        (INCOME_HEADER, "￥5,720", "5720.00"),
+        (INCOME_HEADER, "0.3万元", "3000.00"),
+        (INCOME_HEADER, "１２元", "12.00"),
+        (INCOME_HEADER, "-2百元/年", "-200.00"),
+        (TEN_THOUSANDS, "80元", "80.00"),
+        (TEN_THOUSANDS, "0.008万元", "80.00"),
+        (TEN_THOUSANDS.replace("万元", "万元/年"), "80元", "80.00"),
+    ],
+)
+def test_a_cell_that_states_its_own_unit_is_read_by_it(
+    desk: Desk, header: str, text: str, amount: str
+) -> None:
+    row = f'户1,2,{VILLAGE},"{text}"\n'
+    receipt = desk.take(INCOME, "2022.csv", header + row)
+    assert desk.typed(receipt)["business_yuan"].to_list() == [Decimal(amount)]
+    kind = "sign" if text[0] in "¥￥" else "its own unit"
+    assert receipt.conversions == {f"business_yuan: {kind}": 1}
+
+
+def test_an_amount_of_yuan_in_a_column_of_months_is_a_months(desk: Desk) -> None:
+    source = desk.source(INCOME)
+    wage = source.column("wage_yuan")
+    monthly = replace(wage, units={**wage.units, "万元/月": 120_000})
+    columns = tuple(monthly if column == wage else column for column in source.columns)
+    lenient = desk.with_contract(replace(source, columns=columns))
+    row = f"户1,2,{VILLAGE},80元,\n"
+    _, amounts = ledger(lenient, f"{LEDGER.format('（万元/月）', '')}\n{row}")
+    assert amounts == [(Decimal("960.00"), None)]
+
+
+def test_a_sign_of_the_currency_does_not_tell_yuan_from_ten_thousands(desk: Desk) -> None:
+    rows = f"户1,2,{VILLAGE},¥80\n户2,2,{VILLAGE},1\n"
+    receipt = desk.take(INCOME, "2022.csv", TEN_THOUSANDS + rows)
+    assert receipt.refused_by_rule == {"business_yuan_is_readable": 1}
+
+
+@pytest.mark.parametrize(
+    ("header", "text", "amount"),
+    [
+        (INCOME_HEADER, "1143.005", "1143.01"),
+        (INCOME_HEADER, "1143.0010", "1143.00"),
+        (INCOME_HEADER, "１１４３．００５", "1143.01"),
+        (TEN_THOUSANDS, "0.1234567", "1234.57"),
+        (TEN_THOUSANDS, "80.125元", "80.13"),
+    ],
+)
+def test_an_amount_that_is_rounded_is_counted(
+    desk: Desk, header: str, text: str, amount: str
+) -> None:
+    rows = f"户1,2,{VILLAGE},{text}\n户2,2,{VILLAGE},1143.000\n户3,2,{VILLAGE},11.4325e2\n"
+    receipt = desk.take(INCOME, "2022.csv", header + rows)
+    assert desk.typed(receipt)["business_yuan"].to_list()[0] == Decimal(amount)
+    assert receipt.conversions["business_yuan: rounded"] == 1
 
 
 # ── what the receipt says of it ─────────────────────────────────────────────────────────────────
