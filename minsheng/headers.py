@@ -25,35 +25,47 @@ def header_key(header: str) -> str:
 def column_sources(contract: Contract, delivered: Sequence[str]) -> dict[str, str]:
     """The SQL text expression of each delivered column of `contract`, found among the headers.
 
-    A column that was not delivered has no entry.
+    Of several that stand for one column the first that is filled counts. A column that was not
+    delivered has no entry.
+    """
+    return {name: _first_filled(texts) for name, texts in column_texts(contract, delivered).items()}
+
+
+def column_texts(contract: Contract, delivered: Sequence[str]) -> dict[str, list[str]]:
+    """The SQL text expressions of all delivered columns that stand for a column of `contract`.
+
+    They are in the order of the contract's synonyms.
     """
     by_key = _by_key(delivered)
 
-    def text_of(keys: Iterable[str]) -> str | None:
-        present = [quoted(header) for key in keys for header in by_key.get(key, ())]
-        if len(present) > 1:
-            filled = (f"nullif(trim({each}, '{BLANKS}'), '')" for each in present)
-            return f"coalesce({', '.join(filled)})"
-        return present[0] if present else None
+    def texts_of(keys: Iterable[str]) -> list[str]:
+        return [quoted(header) for key in keys for header in by_key.get(key, ())]
 
-    found: dict[str, str] = {}
+    found: dict[str, list[str]] = {}
     for column in contract.columns:
         if column.composed_of:
-            names = column.composed_of
-            parts = [part for name in names if (part := text_of([header_key(name)]))]
-            if len(parts) == len(column.composed_of):
-                found[column.name] = f"concat_ws('-', {', '.join(parts)})"
+            parts = [texts_of([header_key(name)]) for name in column.composed_of]
+            if all(parts):
+                found[column.name] = [f"concat_ws('-', {', '.join(map(_first_filled, parts))})"]
             continue
-        text = text_of(_keys(column))
-        if text is None:
+        texts = texts_of(_keys(column))
+        if not texts:
             continue
         unknown_when = column.unknown_when
-        deciding = text_of([header_key(unknown_when.header)]) if unknown_when else None
+        deciding = texts_of([header_key(unknown_when.header)]) if unknown_when else []
         if unknown_when and deciding:
             values = ", ".join(literal(value) for value in unknown_when.values)
-            text = f"case when trim({deciding}) in ({values}) then null else {text} end"
-        found[column.name] = text
+            is_unknown = f"trim({_first_filled(deciding)}) in ({values})"
+            texts = [f"case when {is_unknown} then null else {text} end" for text in texts]
+        found[column.name] = texts
     return found
+
+
+def _first_filled(texts: Sequence[str]) -> str:
+    if len(texts) == 1:
+        return texts[0]
+    filled = (f"nullif(trim({each}, '{BLANKS}'), '')" for each in texts)
+    return f"coalesce({', '.join(filled)})"
 
 
 def understood_headers(contract: Contract) -> set[str]:

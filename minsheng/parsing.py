@@ -6,11 +6,11 @@ a rule can refuse the row; nothing is guessed. Amounts are rounded to the fen.
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from minsheng import identity
 from minsheng.contracts import Column, Contract, ContractError, Rule
-from minsheng.headers import BLANKS, column_sources
+from minsheng.headers import BLANKS, column_sources, column_texts
 from minsheng.quoting import literal
 
 Codes = Mapping[str, Mapping[str, str]]
@@ -55,6 +55,7 @@ TELLING_APART = (
 )
 """What tells the records of a dataset apart beside the name, where there is no number."""
 
+SYNONYMS_RULE = "columns_of_one_meaning_agree"
 DATED_RULE = "date_lies_in_the_period"
 
 
@@ -167,6 +168,17 @@ def row_rules(contract: Contract) -> tuple[Rule, ...]:
                     f"{label}中的出生日期晚于送达日期",
                 )
             )
+    if contract.delivery:
+        rules.append(
+            Rule(
+                SYNONYMS_RULE,
+                "critical",
+                "disagreeing is null",
+                (),
+                "同一内容的两列填写不一致",
+                "请核对后填写一致，或清空有误的一格",
+            )
+        )
     rules += _declared_rules(contract)
     dated_by = contract.delivery.dated_by if contract.delivery else None
     if contract.delivery and dated_by:
@@ -224,15 +236,26 @@ def typed_select(
     `rows` is the FROM item that has the delivered headers and `__row_number`; `constants` are the
     received columns as SQL (`delivery_id`, `sender`, `period`, `period_month`, `delivered_on`);
     `units` are the delivered units of columns that are not in their own.
-    Columns out: the contract's, `delivered_on`, `unreadable`, `converted` (each value that was not
-    read from its plain form, `column: kind`; null if all were), and the names of the rules that the
-    row breaks: `refused_by` (critical; null if accepted) and `warned_by` (warnings).
+    Columns out: the contract's, `delivered_on`, `unreadable` (columns whose text is not
+    understood), `disagreeing` (columns for which two delivered ones stand that say different
+    things), `converted` (each value that was not read from its plain form, `column: kind`; null if
+    all were), and the names of the rules that the row breaks: `refused_by` (critical; null if
+    accepted) and `warned_by` (warnings).
     """
     sources = column_sources(contract, delivered)
     identities = _identities(contract)
     made = {*constants, "row_number", *identities}
     own = [column for column in contract.columns if column.name not in made]
-    forms = {column.name: _form(column, codes, units.get(column.name)) for column in own}
+    synonyms: dict[str, Column] = {}
+    for name, columns_text in column_texts(contract, delivered).items():
+        for place, text in enumerate(columns_text[1:], start=2):
+            synonyms[f"{name}__{place}"] = contract.column(name)
+            sources[f"{name}__{place}"] = text
+    every = own + [
+        replace(column, name=name, default=None, otherwise=None)
+        for name, column in synonyms.items()
+    ]
+    forms = {column.name: _form(column, codes, units.get(column.name)) for column in every}
     read = [name for name, form in forms.items() if form]
     mended = [
         column.name for column in own if column.type in NUMBERS_AS_TEXT and column.name in sources
@@ -240,6 +263,7 @@ def typed_select(
     unread = {
         name: f"{name} is null and nullif(trim({name}__text, '{BLANKS}'), '') is not null"
         for name in read
+        if name not in synonyms
     }
     rules = row_rules(contract)
     broken = {
@@ -252,11 +276,11 @@ def typed_select(
     }
     # what has a plain form is read from it first, so that the other forms cost nothing where there
     # are none, and telling which was read costs nothing either
-    texts = [f"{_clean(column, sources.get(column.name))} as {column.name}" for column in own]
+    texts = [f"{_clean(column, sources.get(column.name))} as {column.name}" for column in every]
     texts += [f"{sources[name]} as {name}__delivered" for name in mended]
-    supplied = [f"{_supplied(column)} as {column.name}" for column in own]
+    supplied = [f"{_supplied(column)} as {column.name}" for column in every]
     supplied += [f"{name}__delivered" for name in mended]
-    plain = [column.name for column in own] + [f"{name}__delivered" for name in mended]
+    plain = [column.name for column in every] + [f"{name}__delivered" for name in mended]
     with_plain = {name: form.plain for name, form in forms.items() if form and form.plain}
     plain += [f"{form} as {name}__plain" for name, form in with_plain.items()]
     typed = [form.value(name) if form else name for name, form in forms.items()]
@@ -264,11 +288,24 @@ def typed_select(
     typed += [f"{name}__plain" for name in with_plain]
     typed += [f"{name}__delivered" for name in mended]
     typed += [f"{expression} as {name}" for name, expression in constants.items()]
-    conversions = [each for name, form in forms.items() if form for each in form.conversions(name)]
+    disagreeing = [
+        (_disagree(name, column, is_read=forms[name] is not None), literal(column.name))
+        for name, column in synonyms.items()
+    ]
+    conversions = [
+        each
+        for name, form in forms.items()
+        if form and name not in synonyms
+        for each in form.conversions(name)
+    ]
+    conversions += [
+        (f"{name} is not null", literal(f"{name}: one of several columns"))
+        for name in dict.fromkeys(column.name for column in synonyms.values())
+    ]
     conversions += [
         (f"{name}__delivered <> {name}", f"'{name}: one form of digits'") for name in mended
     ]
-    kept = [column.name for column in contract.columns if column.name in forms]
+    kept = [column.name for column in contract.columns if column in own]
     kept += ["row_number", *constants]
     identified = [f"{expression} as {name}" for name, expression in identities.items()]
     return f"""
@@ -291,15 +328,27 @@ typed as (
 judged as (
     select {", ".join(kept + identified)},
         ',' || {_named(_faults(unread))} || ',' as unreadable,
+        {_named(disagreeing)} as disagreeing,
         {_named(conversions)} as converted
     from typed
 )
 select
-    {", ".join([*kept, *identities])}, unreadable, converted,
+    {", ".join([*kept, *identities])}, unreadable, disagreeing, converted,
     {_named(_faults(broken["critical"]))} as refused_by,
     {_named(_faults(broken["warning"]))} as warned_by
 from judged
 """
+
+
+def _disagree(synonym: str, column: Column, is_read: bool) -> str:
+    """Whether a further delivered column says something else than the one that counts."""
+    name = column.name
+    if is_read:
+        filled = f"nullif(trim({synonym}__text, '{BLANKS}'), '')"
+        return f"{filled} <> trim({name}__text, '{BLANKS}') and {synonym} is distinct from {name}"
+    if column.type == "name":
+        return f"{identity.name_key(synonym)} <> {identity.name_key(name)}"
+    return f"{synonym} <> {name}"
 
 
 def _identities(contract: Contract) -> dict[str, str]:

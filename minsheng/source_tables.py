@@ -131,13 +131,14 @@ def _received_select(source: Contract, typed: Sequence[Path]) -> str:
     if typed:
         listed = ", ".join(columns)
         return (
-            f"select {listed}, delivered_on, unreadable, refused_by, warned_by "
+            f"select {listed}, delivered_on, unreadable, disagreeing, refused_by, warned_by "
             f"from {sealed_parquet(typed)}"
         )
     empty = ", ".join(f"null::{c.duckdb_type} as {c.name}" for c in source.columns)
     return (
         f"select {empty}, null::date as delivered_on, null::varchar as unreadable, "
-        "null::varchar as refused_by, null::varchar as warned_by where false"
+        "null::varchar as disagreeing, null::varchar as refused_by, null::varchar as warned_by "
+        "where false"
     )
 
 

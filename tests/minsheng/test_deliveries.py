@@ -5,6 +5,7 @@ import shutil
 from dataclasses import replace
 from datetime import date
 
+import openpyxl
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -261,7 +262,7 @@ def test_the_workbook_of_refused_rows_masks_who_is_meant(desk: Desk) -> None:
     header, *lines = workbook_rows(desk, "civil_affairs")
     assert header == ["行号", "列", "原值（已脱敏）", "规则", "原因", "如何改正"]
     assert [line[:4] for line in lines] == [
-        ["第2行", "公民身份号码", "9.9*******7", "id_number_is_not_scientific"],
+        ["第2行", "身份证号码", "9.9*******7", "id_number_is_not_scientific"],
         ["第3行", "发放金额", "-3", "amount_yuan_is_not_too_small"],
     ]
     assert all(line[4] for line in lines)
@@ -289,6 +290,51 @@ def test_the_first_of_two_rows_with_one_key_stays(desk: Desk) -> None:
         (4, "key_is_unique"),
         (5, None),
     ]
+
+
+TWO_COLUMNS = "身份证号码,姓名,发放项目,发放金额,补贴金额\n"
+
+
+def test_two_columns_of_one_meaning_that_disagree_refuse_the_row(desk: Desk) -> None:
+    rows = f"{ZHANG},张三,低保金,100,200\n{WANG},王五,低保金,100,100.00\n{LI},李四,低保金,,3\n"
+    rows += f"{LI},李六,低保金,3,\n{LI},李七,低保金,100,一百\n{LI},李八,低保金,,\n"
+    receipt = desk.take(PAYMENT, "2022-06.csv", TWO_COLUMNS + rows)
+    rule = "columns_of_one_meaning_agree"
+    assert desk.typed(receipt).select("amount_yuan", "refused_by").rows() == [
+        (100, rule),
+        (100, None),
+        (3, None),
+        (3, None),
+        (100, rule),
+        (None, "amount_yuan_is_given"),
+    ]
+    assert receipt.conversions == {"amount_yuan: one of several columns": 5}
+    first, *_ = desk.refused(receipt).rows(named=True)
+    assert (first["column"], first["value"]) == ("发放金额、补贴金额", "100 / 200")
+    assert "两列填写不一致" in first["reason"]
+
+
+def test_two_columns_of_one_meaning_agree_whatever_their_form(desk: Desk) -> None:
+    header = "身份证号码,公民身份号码,姓名,对象姓名,发放项目,救助类别,发放金额\n"
+    row = f"{ZHANG[:-1]}x,{ZHANG[:-1]}X,买买提·艾力,买买提•艾力,低保金,低保金,5\n"
+    source = with_header(desk.source(PAYMENT), "person_name", "对象姓名")
+    source = with_header(source, "id_number", "公民身份号码")
+    desk = desk.with_contract(with_header(source, "programme_code", "救助类别"))
+    assert desk.take(PAYMENT, "2022-06.csv", header + row).rows_accepted == 1
+
+
+def test_two_columns_that_disagree_are_both_marked_and_mended(desk: Desk) -> None:
+    rows = f"{ZHANG},张三,低保金,100,200\n{LI},李四,低保金,3,\n"
+    receipt = desk.take(PAYMENT, "2022-06.csv", TWO_COLUMNS + rows)
+    [path] = (desk.rejects / "civil_affairs").glob("*.xlsx")
+    book = openpyxl.load_workbook(path)
+    sheet = book["请在此改正"]
+    marked = [cell.value for cell in sheet[3] if cell.fill.fgColor.rgb == "FFFFF2CC"]
+    assert marked == ["100", "200"]
+    sheet["F3"] = "100"
+    book.save(desk.folder(PAYMENT) / path.name)
+    [mended] = desk.ingest(PAYMENT).receipts
+    assert (mended.corrects, mended.rows_accepted) == (receipt.delivery_id, 1)
 
 
 def test_an_unknown_column_is_kept_and_named_in_the_receipt(desk: Desk) -> None:
