@@ -55,7 +55,7 @@ class Ingested:
 
     receipts: tuple[Receipt, ...]
     repeated: tuple[str, ...]
-    """Files that had been delivered before with the same bytes."""
+    """Files whose bytes had come before, and count or are refused for the same reason."""
     left: tuple[str, ...]
     """Files left in the inbox because they changed while they were read."""
 
@@ -227,15 +227,9 @@ def _land(desk: _Desk, prepared: _Prepared, landed: Sequence[Receipt]) -> Receip
     """Move a prepared delivery to its place and return its receipt; None if it stands there."""
     receipt, folder = prepared.receipt, prepared.folder
     known = (*desk.known, *landed)
-    in_force = {each.delivery_id for each in lake.effective(known, None)}
-    gone = lake.withdrawn(known)
-    if any(
-        each.status == "taken"
-        and each.delivery_id not in gone
-        and _is_same_file(each, receipt)
-        and (each.delivery_id in in_force or each.delivered_at == receipt.delivered_at)
-        for each in known
-    ):
+    standing = _standing(receipt, known)
+    if standing:
+        lake.note_sent_again(desk.settings.lake, standing, receipt.file_name, receipt.ingested_at)
         shutil.rmtree(folder)
         return None
     if receipt.status == "taken":
@@ -251,6 +245,27 @@ def _land(desk: _Desk, prepared: _Prepared, landed: Sequence[Receipt]) -> Receip
     home.parent.mkdir(parents=True, exist_ok=True)
     folder.rename(home)
     return receipt
+
+
+def _standing(receipt: Receipt, known: Sequence[Receipt]) -> Receipt | None:
+    """The delivery that a file says once more: it counts, or is refused for the same reason."""
+    in_force = {each.delivery_id for each in lake.effective(known, None)}
+    gone = lake.withdrawn(known)
+    for each in known:
+        if each.delivery_id in gone or not _is_same_file(each, receipt):
+            continue
+        if each.status == "taken" and (
+            each.delivery_id in in_force or each.delivered_at == receipt.delivered_at
+        ):
+            return each
+        if each.status == receipt.status == "refused" and _reason(each) == _reason(receipt):
+            return each
+    return None
+
+
+def _reason(receipt: Receipt) -> str:
+    """Why a file was refused, without its name."""
+    return receipt.message.replace(without_numbers(receipt.file_name), "")
 
 
 def _is_same_file(one: Receipt, other: Receipt) -> bool:

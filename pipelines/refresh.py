@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Literal
 from uuid import uuid4
 
 from minsheng import databases, encryption, lake, originals
-from minsheng.faults import told, without_numbers
+from minsheng.faults import told
 from minsheng.inbox import misplaced_files, waiting_files
+from minsheng.outcome import told_of
 from minsheng.project import Project, gather_inputs
 from minsheng.release import Version, current, withdrawn
 from minsheng.settings import Settings
@@ -60,7 +61,7 @@ def refresh(
     if not has_news(settings, known_on, as_of, rotate_keys):
         message = "nothing new since the last refresh"
         return Outcome("nothing_new", message, published, misplaced, unfetched=unfetched)
-    known = {receipt.delivery_id for receipt in lake.read_receipts(settings.lake)}
+    known = {receipt.delivery_id: receipt for receipt in lake.read_receipts(settings.lake)}
     fault = ""
     try:
         result, events = _run(settings, known_on, as_of, progress, rotate_keys)
@@ -68,35 +69,11 @@ def refresh(
     except StoreError as broken:
         fault = str(broken)
     made = current(settings)
-    taken = _taken(settings, known)
+    taken = told_of(lake.read_receipts(settings.lake), known)
     if fault and made == published:
         return Outcome("failed", fault, published, misplaced, taken, unfetched)
     message = f"published {made.version if made else '?'}" + (f", but {fault}" if fault else "")
     return Outcome("published", message, made, misplaced, taken, unfetched)
-
-
-def _taken(settings: Settings, known: Collection[str]) -> tuple[str, ...]:
-    receipts = lake.read_receipts(settings.lake)
-    new = [receipt for receipt in receipts if receipt.delivery_id not in known]
-    if not new:
-        return ()
-    in_force = {receipt.delivery_id for receipt in lake.effective(receipts, None)}
-    good = [receipt for receipt in new if receipt.status == "taken"]
-    lines = [
-        f"took {len(good)} files: {sum(r.rows_accepted for r in good):,} rows accepted, "
-        f"{sum(r.rows_refused for r in good):,} refused"
-    ]
-    for receipt in new:
-        place = "/".join(p for p in (receipt.department, receipt.dataset, receipt.sender) if p)
-        if receipt.status == "refused":
-            lines.append(f"refused {place}: {receipt.message}")
-        elif receipt.status == "taken" and receipt.delivery_id not in in_force:
-            lines.append(
-                f"taken but not in force, a later one is there: {place}/{receipt.file_name} "
-                f"of {receipt.delivered_at}"
-            )
-        lines += [f"odd but taken, {place}/{receipt.file_name}: {d}" for d in receipt.doubts]
-    return tuple(map(without_numbers, lines))
 
 
 def has_news(

@@ -3,7 +3,7 @@
 import hashlib
 import shutil
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
 
 import openpyxl
 import pytest
@@ -99,7 +99,7 @@ def test_the_same_file_twice_is_taken_once(desk: Desk, name: str) -> None:
     desk.put(PAYMENT, name, FIRST, day="2022-07-09")
     again = desk.ingest(PAYMENT)
     assert (again.receipts, again.repeated) == ((), (name,))
-    assert desk.receipts() == (receipt,)
+    assert desk.receipts() == (replace(receipt, sent_again={name: NOW.isoformat()}),)
     assert desk.waiting() == []
 
 
@@ -150,7 +150,8 @@ def test_a_superseded_file_of_the_same_day_again_is_no_later_word(desk: Desk) ->
     before = desk.receipts()
     desk.put(PAYMENT, "2022-06.csv", FIRST, day="2022-07-05")
     assert desk.ingest(PAYMENT).repeated == ("2022-06.csv",)
-    assert (desk.receipts(), in_force(desk)) == (before, ["2022-06_更正.csv"])
+    after = tuple(replace(each, sent_again={}) for each in desk.receipts())
+    assert (after, in_force(desk)) == (before, ["2022-06_更正.csv"])
 
 
 def test_known_on_leaves_out_what_was_delivered_after(desk: Desk) -> None:
@@ -167,6 +168,28 @@ def test_a_refused_file_leaves_the_last_good_one_in_force(desk: Desk) -> None:
     refused = desk.take(PAYMENT, "2022-06_更正.csv", "", day="2022-07-20")
     assert refused.status == "refused"
     assert in_force(desk) == ["2022-06.csv"]
+
+
+@pytest.mark.parametrize("day", ["2022-07-20", "2022-07-25"])
+def test_a_refused_file_that_comes_unchanged_is_noted_with_its_refusal(
+    desk: Desk, day: str
+) -> None:
+    refused = desk.take(PAYMENT, "2022-06.csv", "", day="2022-07-20")
+    desk.put(PAYMENT, "2022-06.csv", "", day=day)
+    later = NOW + timedelta(days=1)
+    assert desk.ingest(PAYMENT, later).repeated == ("2022-06.csv",)
+    noted = replace(refused, sent_again={"2022-06.csv": later.isoformat()})
+    assert desk.receipts() == (noted,)
+
+
+def test_of_like_files_without_a_period_none_is_lost_from_sight(desk: Desk) -> None:
+    names = ["甲.csv", "乙.csv", "丙.csv"]
+    for name in names:
+        desk.put(PAYMENT, name, FIRST)
+    [receipt] = desk.ingest(PAYMENT).receipts
+    assert receipt.status == "refused"
+    [standing] = desk.receipts()
+    assert {standing.file_name, *standing.sent_again} == set(names)
 
 
 def test_a_refused_file_is_taken_when_its_contract_is_mended(desk: Desk) -> None:
