@@ -12,8 +12,7 @@ from datetime import date
 from itertools import pairwise
 from pathlib import Path
 
-import yaml
-
+from minsheng.documents import read_document
 from minsheng.link_rules import RuleTable, load_rules
 from minsheng.settings import Settings
 
@@ -436,7 +435,7 @@ def _named(settings: Settings, file_name: str) -> dict[str, dict[str, object]]:
 
 
 def _read(path: Path) -> dict[str, object]:
-    content = yaml.load(path.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)
+    content = read_document(path)
     if content is None:
         return {}
     if not isinstance(content, dict):
