@@ -75,6 +75,21 @@ def test_every_table_says_its_grain_and_a_key_of_its_own_columns(
         assert set(contract.key) <= {column.name for column in contract.columns}
 
 
+QUANTITIES = {"yuan", "number", "rate", "integer"}
+PLACES = {"row_number", "year"}
+
+
+def test_every_number_of_a_table_of_areas_is_a_figure_whose_moves_are_told(
+    contracts: dict[str, Contract],
+) -> None:
+    tables = [c for c in contracts.values() if c.layer == "indicators" and "area_code" in c.key]
+    assert {"indicators.target_result", "indicators.income_growth"} <= {c.name for c in tables}
+    for contract in tables:
+        numbers = {column.name for column in contract.columns if column.type in QUANTITIES}
+        silent = numbers - set(contract.figures) - set(contract.key) - PLACES
+        assert (contract.name, silent) == (contract.name, set())
+
+
 def test_nothing_from_linked_on_promises_a_direct_identifier(
     contracts: dict[str, Contract],
 ) -> None:
