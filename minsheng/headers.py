@@ -4,12 +4,13 @@ from collections.abc import Iterable, Sequence
 
 from minsheng.contracts import Column, Contract
 from minsheng.quoting import literal, quoted
+from minsheng.reasons import Refusal
 
 BLANKS = " \t\r\n\u3000\u00a0"  # the wide and the hard blank are meant
 """What is trimmed from the ends of a cell."""
 
 
-class UnknownUnit(ValueError):
+class UnknownUnit(Refusal):
     """Amounts whose unit is not told, or told and not convertible."""
 
 
@@ -109,8 +110,12 @@ def delivered_units(
         sizes = {column.units[unit] if unit else 1: unit for unit in own}
         if len(sizes) > 1:
             raise UnknownUnit(
-                f"{'、'.join(headers)} is stated in several units "
-                f"({'、'.join(unit or 'none' for unit in sizes.values())}); send it in one"
+                "units_are_several",
+                headers="、".join(headers),
+                units=(
+                    "、".join(unit or "未写明" for unit in sizes.values()),
+                    "、".join(unit or "none" for unit in sizes.values()),
+                ),
             )
         for size, unit in sizes.items():
             if unit and size != 1:
@@ -130,8 +135,11 @@ def _one_unit(column: Column, candidates: Sequence[str]) -> str | None:
     others = [key for key in keys if key not in units and key.partition("/")[0] in column.units]
     if others or len({column.units[unit] for unit in units}) > 1:
         raise UnknownUnit(
-            f"{column.label_zh} is stated in {'、'.join([*sorted(units), *others])}; send it in "
-            f"one of {'、'.join(column.units)}, or say in the contract what it may be per"
+            "unit_is_unknown",
+            advice=f"the contract may say what {column.name} may be per",
+            column=column.label_zh,
+            stated="、".join([*sorted(units), *others]),
+            known="、".join(column.units),
         )
     return min(units, default=None)
 
@@ -150,11 +158,11 @@ def _by_key(delivered: Sequence[str]) -> dict[str, list[str]]:
     return by_key
 
 
-def missing_required(contract: Contract, delivered: Sequence[str]) -> list[str]:
-    """Labels of required columns that no header stands for and nothing else can supply."""
+def missing_required(contract: Contract, delivered: Sequence[str]) -> list[Column]:
+    """Required columns that no header stands for and nothing else can supply."""
     found = column_sources(contract, delivered)
     return [
-        f"{column.label_zh} ({' / '.join(column.headers or column.composed_of)})"
+        column
         for column in contract.columns
         if column.required
         and column.name not in found

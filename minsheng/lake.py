@@ -24,7 +24,7 @@ RECEIPT_FILE = "receipt.json"
 
 
 class DeliveryError(ValueError):
-    """A file that cannot be taken; the message names it and says what to do."""
+    """What cannot be done with the lake or its deliveries; the message says the way out."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +47,11 @@ class Receipt:
     ingested_at: str
     status: Literal["taken", "refused", "withdrawal"]
     message: str = ""
+    """Why it was refused or withdrawn."""
+    message_zh: str = ""
+    """Why it was refused, as its department is told."""
+    advice: str = ""
+    """What an engineer can do about the refusal."""
     mode: Mode = "snapshot"
     """How it adds up with the others, as the contract said when it came."""
     corrects: str = ""

@@ -112,8 +112,9 @@ def write(
         each.mkdir(parents=True, exist_ok=True, mode=RESTRICTED_FOLDER_MODE)
     if receipt.status == "refused":
         letter.write_text(
-            f"{receipt.message}\n\n文件 {receipt.file_name} 整件退回，未采用其中任何一行。"
-            f"\nThe file was refused whole; the last good delivery stays in force.\n",
+            f"{receipt.message_zh}\n文件整件退回，未采用其中任何一行；继续沿用上一次合格的交付。\n\n"
+            f"{receipt.message}\n"
+            "The file was refused whole; the last good delivery stays in force.\n",
             encoding="utf-8",
         )
     if receipt.rows_refused:
