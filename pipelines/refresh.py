@@ -6,13 +6,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from minsheng import databases, encryption, lake, originals
 from minsheng.faults import told
 from minsheng.inbox import misplaced_files, waiting_files
-from minsheng.outcome import told_of
+from minsheng.outcome import State, note_refresh, told_of
 from minsheng.project import Project, gather_inputs
 from minsheng.release import Version, current, withdrawn
 from minsheng.settings import Settings
@@ -20,12 +20,15 @@ from minsheng.settings import Settings
 if TYPE_CHECKING:
     from dagster import DagsterEvent, DagsterInstance, ExecuteInProcessResult
 
+NOTED_TAG = "minsheng/noted"
+"""On a run whose outcome is noted by whoever started it, and by no sensor."""
+
 
 @dataclass(frozen=True)
 class Outcome:
     """What a refresh came to; `message` says it in one line."""
 
-    state: Literal["published", "nothing_new", "failed"]
+    state: State
     message: str
     version: Version | None
     misplaced: tuple[Path, ...] = ()
@@ -48,12 +51,32 @@ def refresh(
 ) -> Outcome:
     """Fetch from the databases, take the inbox, build, audit, publish; or find nothing new.
 
-    The current version changes only if everything went well. Raises SettingsError if the home's
-    keys are gone or others, unless `rotate_keys` asks for other pseudonyms.
+    The current version changes only if everything went well. What it came to is noted in the home.
+    Raises SettingsError if the home's keys are gone or others, unless `rotate_keys` asks for other
+    pseudonyms.
     """
+    now = datetime.now(settings.time_zone)
+    note_refresh(settings, "started", "it has not ended yet, or was ended from outside", now)
+    try:
+        outcome = _refresh(settings, now, known_on, as_of, progress, rotate_keys)
+    except Exception as fault:
+        note_refresh(settings, "failed", told(fault), datetime.now(settings.time_zone))
+        raise
+    ended = datetime.now(settings.time_zone)
+    note_refresh(settings, outcome.state, outcome.message, ended, outcome.unfetched)
+    return outcome
+
+
+def _refresh(
+    settings: Settings,
+    now: datetime,
+    known_on: date | None,
+    as_of: date | None,
+    progress: Callable[[str], None],
+    rotate_keys: bool,
+) -> Outcome:
     project = Project(settings, known_on, as_of, rotate_keys)
     encryption.load_keys(settings)
-    now = datetime.now(settings.time_zone)
     unfetched = databases.fetch(project, now)
     originals.remove_old(settings, now)
     misplaced = misplaced_files(settings, project.sources)
@@ -144,6 +167,7 @@ def _run(
                 .execute_in_process(
                     instance=instance,
                     run_id=run_id,
+                    tags={NOTED_TAG: "true"},
                     raise_on_error=False,
                     run_config={
                         "resources": {"warehouse": {"config": config}},
@@ -164,10 +188,17 @@ def _reason(result: "ExecuteInProcessResult", events: list["DagsterEvent"]) -> s
             failures = evaluation.metadata["failures"].value
             return f"{evaluation.asset_key.to_user_string()} breaks its contract: {failures}"
     for event in events:
-        error = getattr(event.event_specific_data, "error", None)
-        if error is not None:
-            while error.cause is not None:
-                error = error.cause
-            message = str(error.message).strip().rpartition(f"{error.cls_name}: ")[2]
-            return f"{event.step_key}: {message}" if event.step_key else message
+        if message := told_error(event):
+            return message
     return "the run failed; look at it with `dagster dev`"
+
+
+def told_error(event: "DagsterEvent") -> str:
+    """The innermost cause of the error that an event tells, in one line; empty if it tells none."""
+    error = getattr(event.event_specific_data, "error", None)
+    if error is None:
+        return ""
+    while error.cause is not None:
+        error = error.cause
+    message = str(error.message).strip().rpartition(f"{error.cls_name}: ")[2]
+    return f"{event.step_key}: {message}" if event.step_key else message
