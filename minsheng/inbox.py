@@ -38,6 +38,8 @@ class Incoming:
     department: str
     dataset: str
     sender: str | None
+    named: str
+    """The name of the area in the place of whose code the folder stands; empty if it is a code."""
     period: str
     """Empty if neither the sidecar nor the file's name states one."""
     delivered_at: datetime
@@ -97,6 +99,9 @@ def arrivals(
     assert source.delivery
     department, dataset = source.delivery.department, source.delivery.dataset
     areas = policies.area_codes(settings)
+    by_name: Mapping[str, Sequence[str]] = {}
+    if any(path.parent.name != dataset for path in paths):
+        by_name = policies.areas_by_name(settings)
     by_id = {receipt.delivery_id: receipt for receipt in known}
     for path in paths:
         try:
@@ -109,6 +114,7 @@ def arrivals(
         delivered_at, rows = file_date, None
         fault: Refusal | None = None
         sender = None if path.parent.name == dataset else readable(path.parent.name)
+        named = sender if sender and sender in by_name else ""
         corrects = corrections.delivery_of(name)
         base = by_id.get(corrects)
         try:
@@ -116,6 +122,8 @@ def arrivals(
                 if base is None or base.status != "taken":
                     raise Refusal("corrected_delivery_is_unknown", delivery=corrects)
                 sender, period = base.sender, base.period
+            elif named:
+                sender = _one_area(named, by_name[named])
             if sender and sender.isdigit() and sender not in areas:
                 raise Refusal("folder_is_no_area", folder=sender)
             stated = _stated(path)
@@ -136,6 +144,7 @@ def arrivals(
             department,
             dataset,
             sender=sender,
+            named=named if sender != named else "",
             period=period,
             # a clock that is ahead does not make a delivery a later one
             delivered_at=min(delivered_at, now).replace(microsecond=0),
@@ -143,6 +152,12 @@ def arrivals(
             corrects=corrects,
             fault=fault,
         )
+
+
+def _one_area(name: str, codes: Sequence[str]) -> str:
+    if len(codes) > 1:
+        raise Refusal("folder_is_several_areas", folder=name, codes="、".join(codes))
+    return codes[0]
 
 
 def readable(name: str) -> str:

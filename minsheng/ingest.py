@@ -201,6 +201,7 @@ def _prepare(desk: _Desk, arrival: Incoming, now: datetime) -> _Prepared:
         department=arrival.department,
         dataset=arrival.dataset,
         sender=arrival.sender,
+        sender_named=arrival.named,
         period=arrival.period,
         file_name=arrival.file_name,
         sha256=sha256,

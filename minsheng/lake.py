@@ -52,6 +52,8 @@ class Receipt:
     """Why it was refused, as its department is told."""
     advice: str = ""
     """What an engineer can do about the refusal."""
+    sender_named: str = ""
+    """The name of the area that its folder had in the place of the code."""
     mode: Mode = "snapshot"
     """How it adds up with the others, as the contract said when it came."""
     corrects: str = ""

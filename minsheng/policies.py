@@ -117,6 +117,20 @@ def area_codes(settings: Settings) -> frozenset[str]:
     return frozenset(str(row["area_code"]) for row in _area_rows(settings))
 
 
+SENDING_LEVELS = ("city", "county", "town")
+"""Levels whose areas are known by their names; villages and offices may be called alike."""
+
+
+def areas_by_name(settings: Settings) -> dict[str, list[str]]:
+    """The codes of the deployment's area and those in it, by their names."""
+    found = {str(row["area_code"]): row for row in _area_rows(settings)}
+    named: dict[str, list[str]] = {}
+    for code, row in sorted(found.items()):
+        if row["area_level"] in SENDING_LEVELS and settings.area_code in _upwards(code, found):
+            named.setdefault(str(row["area_name"]), []).append(code)
+    return named
+
+
 def _areas(settings: Settings) -> list[Row]:
     found = {str(row["area_code"]): row for row in _area_rows(settings)}
     level_columns = {

@@ -4,6 +4,7 @@ import hashlib
 import shutil
 from dataclasses import replace
 from datetime import date, timedelta
+from pathlib import Path
 
 import openpyxl
 import pytest
@@ -13,6 +14,8 @@ from hypothesis import strategies as st
 from minsheng import inbox, judging, lake
 from minsheng.contracts import Contract, Rule
 from minsheng.lake import Receipt
+from minsheng.project import Project
+from minsheng.settings import load_settings
 from minsheng.source_tables import make_raw
 from minsheng.warehouse import open_warehouse
 from tests.minsheng.desk import (
@@ -71,6 +74,27 @@ def test_a_folder_named_by_a_code_of_no_area_refuses_its_files(desk: Desk) -> No
     receipt = desk.take(PAYMENT, "33032600000/2022-06.csv", FIRST)
     assert receipt.status == "refused"
     assert "33032600000 is the code of no area that is known" in receipt.message
+
+
+def test_a_folder_named_by_an_area_is_that_of_its_code(desk: Desk) -> None:
+    first = desk.take(PAYMENT, "330328000000/2022-06.csv", FIRST)
+    second = desk.take(PAYMENT, "文成县/2022-06_更正.csv", CORRECTED, day="2023-01-12")
+    assert (first.sender, first.sender_named) == ("330328000000", "")
+    assert (second.sender, second.sender_named) == ("330328000000", "文成县")
+    assert in_force(desk) == ["2022-06_更正.csv"]
+
+
+def test_a_folder_with_a_name_of_several_areas_refuses_its_files(tmp_path: Path) -> None:
+    demo = load_settings(deployment="demo")
+    areas = tmp_path / "policies" / "shared" / "areas.csv"
+    areas.parent.mkdir(parents=True)
+    listed = (demo.root / "policies" / "shared" / "areas.csv").read_text(encoding="utf-8")
+    twice = [f"{code}000,town,城关镇,{code[:6]}000000" for code in ("330328990", "330329990")]
+    areas.write_text("\n".join([listed.rstrip(), *twice, ""]), encoding="utf-8")
+    shutil.copy(demo.deployment / "settings.yaml", tmp_path)
+    desk = Desk(Project(load_settings(tmp_path / "home", str(tmp_path))))
+    receipt = desk.take(PAYMENT, "城关镇/2022-06.csv", FIRST)
+    assert "several areas are called 城关镇 (330328990000、330329990000)" in receipt.message
 
 
 def test_two_counties_may_number_their_households_alike(desk: Desk) -> None:
