@@ -10,6 +10,12 @@ BLANKS = " \t\r\n\u3000\u00a0"  # the wide and the hard blank are meant
 """What is trimmed from the ends of a cell."""
 
 
+NOTHING = ("-", "--", "—", "——", "－", "/", "／", "无")  # full-width ones on purpose
+"""What is written into a cell of a number or a date that is not known."""
+QUANTITIES = ("integer", "year", "month", "date", "yuan", "number")
+"""Types of which `NOTHING` says that a value is not known."""
+
+
 class UnknownUnit(Refusal):
     """Amounts whose unit is not told, or told and not convertible."""
 
@@ -58,8 +64,15 @@ def column_texts(contract: Contract, delivered: Sequence[str]) -> dict[str, list
             values = ", ".join(literal(value) for value in unknown_when.values)
             is_unknown = f"trim({_first_filled(deciding)}) in ({values})"
             texts = [f"case when {is_unknown} then null else {text} end" for text in texts]
+        if len(texts) > 1 and column.type in QUANTITIES:
+            texts = [f"case when not {says_nothing(text)} then {text} end" for text in texts]
         found[column.name] = texts
     return found
+
+
+def says_nothing(text: str) -> str:
+    """Whether a text (as SQL) is a mark for a quantity that is not known; unknown if it is null."""
+    return f"(trim({text}, '{BLANKS}') in ({', '.join(map(literal, NOTHING))}))"
 
 
 def _first_filled(texts: Sequence[str]) -> str:

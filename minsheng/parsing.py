@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from minsheng import identity
 from minsheng.contracts import Column, Contract, ContractError, Rule
-from minsheng.headers import BLANKS, column_sources, column_texts
+from minsheng.headers import BLANKS, QUANTITIES, column_sources, column_texts, says_nothing
 from minsheng.quoting import literal
 
 Codes = Mapping[str, Mapping[str, str]]
@@ -260,8 +260,14 @@ def typed_select(
     mended = [
         column.name for column in own if column.type in NUMBERS_AS_TEXT and column.name in sources
     ]
+    marked = {
+        column.name: f"{column.name} is null and {says_nothing(f'{column.name}__text')}"
+        for column in own
+        if column.type in QUANTITIES
+    }
     unread = {
         name: f"{name} is null and nullif(trim({name}__text, '{BLANKS}'), '') is not null"
+        + (f" and not {says_nothing(f'{name}__text')}" if name in marked else "")
         for name in read
         if name not in synonyms
     }
@@ -302,6 +308,7 @@ def typed_select(
         (f"{name} is not null", literal(f"{name}: one of several columns"))
         for name in dict.fromkeys(column.name for column in synonyms.values())
     ]
+    conversions += [(test, literal(f"{name}: a mark for nothing")) for name, test in marked.items()]
     conversions += [
         (f"{name}__delivered <> {name}", f"'{name}: one form of digits'") for name in mended
     ]
@@ -402,12 +409,15 @@ def _clean(column: Column, source: str | None) -> str:
             f"case when regexp_full_match({source}, '{shape}') then {source} "
             f"else nullif({identity.normalised_id(source)}, '') end"
         )
+    is_quantity = column.type in QUANTITIES
     if column.type not in ("text", "name", "code", "flag") and not (
         column.otherwise or column.default
     ):
         # trimming costs more than reading a number: left to what is not read at once
         return f"nullif({source}, '')"
-    return f"nullif(trim({source}, '{BLANKS}'), '')"
+    text = f"nullif(trim({source}, '{BLANKS}'), '')"
+    # what stands in its place is not known either, and the other source of the value is asked
+    return f"case when not {says_nothing(text)} then {text} end" if is_quantity else text
 
 
 def _supplied(column: Column) -> str:

@@ -11,7 +11,17 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from minsheng.lake import Receipt
-from tests.minsheng.desk import INCOME, INCOME_HEADER, ROLL, ROLL_HEADER, VILLAGE, ZHANG, Desk
+from tests.minsheng.desk import (
+    INCOME,
+    INCOME_HEADER,
+    PAYMENT,
+    PAYMENT_HEADER,
+    ROLL,
+    ROLL_HEADER,
+    VILLAGE,
+    ZHANG,
+    Desk,
+)
 
 FULL_WIDTH = str.maketrans("０１２３４５６７８９－．，", "0123456789-.,")
 LARGEST = Decimal("9999999999999999.99")
@@ -74,7 +84,7 @@ def test_a_text_is_understood_or_its_row_is_refused(desk: Desk, drawn: list[str]
     texts = [text for text in drawn if "\n" not in text]
     for text, (amount, refused_by) in zip(texts, business_incomes(desk, texts), strict=True):
         expected = understood(text)
-        is_blank = not text.strip(" \t\r\n\u3000\u00a0")
+        is_blank = text.strip(" \t\r\n\u3000\u00a0") in ("", "-", "--", "－")
         assert (text, amount) == (text, expected)
         is_refused = refused_by is not None
         assert is_refused == (expected is None and not is_blank), (text, refused_by)
@@ -118,7 +128,7 @@ def test_an_amount_is_read_as_departments_write_it(desk: Desk, text: str, amount
         "5元/月",
         "1.2.3",
         "--5",
-        "-",
+        "---",
         "NaN",
         "inf",
         "0x10",
@@ -128,6 +138,38 @@ def test_an_amount_is_read_as_departments_write_it(desk: Desk, text: str, amount
 )
 def test_an_amount_that_is_not_understood_refuses_its_row(desk: Desk, text: str) -> None:
     assert business_incomes(desk, [text]) == [(None, "business_yuan_is_readable")]
+
+
+@pytest.mark.parametrize("mark", ["-", "--", "—", "——", "－", "/", "无", " / "])
+def test_a_mark_for_nothing_in_a_number_or_a_date_is_unknown(desk: Desk, mark: str) -> None:
+    header = "身份证号码,姓名,救助类别,起始月份,月保障金\n"
+    receipt = desk.take(ROLL, "2022-12.csv", f"{header}{ZHANG},张三,低保,{mark},{mark}\n")
+    assert desk.typed(receipt).select("start_month", "monthly_yuan", "refused_by").rows() == [
+        (None, None, None)
+    ]
+    assert receipt.conversions == {
+        "monthly_yuan: a mark for nothing": 1,
+        "start_month: a mark for nothing": 1,
+    }
+
+
+def test_a_mark_for_nothing_where_a_value_is_required_refuses_its_row(desk: Desk) -> None:
+    rows = f"{ZHANG},张三,低保金,-\n{ZHANG},张四,低保金,5\n"
+    receipt = desk.take(PAYMENT, "2022-06.csv", PAYMENT_HEADER + rows)
+    assert receipt.refused_by_rule == {"amount_yuan_is_given": 1}
+
+
+def test_of_two_columns_one_with_a_mark_for_nothing_the_other_counts(desk: Desk) -> None:
+    header = PAYMENT_HEADER.replace("发放金额", "发放金额,补贴金额")
+    receipt = desk.take(PAYMENT, "2022-06.csv", f"{header}{ZHANG},张三,低保金,-,5\n")
+    assert desk.typed(receipt)["amount_yuan"].to_list() == [Decimal("5.00")]
+
+
+def test_a_monthly_standard_marked_as_nothing_is_told_by_the_yearly_one(desk: Desk) -> None:
+    header = "行政区划代码,保障类别,城乡类别,执行日期,年标准,月标准"
+    row = "330328000000,低保,农村,2022-07-01,12000,/"
+    receipt = desk.take("civil_affairs__dibao_standard", "2022.csv", f"{header}\n{row}\n")
+    assert desk.typed(receipt)["standard_yuan"].to_list() == [Decimal("1000.00")]
 
 
 def test_an_amount_left_empty_is_unknown_and_not_zero(desk: Desk) -> None:
