@@ -198,7 +198,10 @@ def _fields_of(kind: type) -> frozenset[str]:
 
 CONTRACT_ENTRIES = _fields_of(Contract) - {"layer", "table"}
 COLUMN_ENTRIES = _fields_of(Column) - {"name", "units"} | {"per"}
-JUDGED_BESIDE = {"delivered_on": "date", "unreadable": "varchar", "disagreeing": "varchar"}
+JUDGED_BESIDE = {
+    "delivered_on": "date",
+    **dict.fromkeys(("unreadable", "disagreeing", "misspelt"), "varchar"),
+}
 """What a rule of a delivered row may ask for beside the contract's columns."""
 
 

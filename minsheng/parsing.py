@@ -140,6 +140,15 @@ def row_rules(contract: Contract) -> tuple[Rule, ...]:
                     "请先将该列设为文本格式，再按原始证件重新填写",
                 )
             )
+            rules.append(
+                _critical(
+                    f"{name}_is_not_rounded",
+                    name,
+                    f"not {identity.is_rounded(name)}",
+                    f"{label}被当作数值，带有小数点，末位可能已丢失",
+                    "请先将该列设为文本格式，再按原始证件重新填写",
+                )
+            )
         if column.type == "id_number":
             rules.append(
                 Rule(
@@ -157,6 +166,26 @@ def row_rules(contract: Contract) -> tuple[Rule, ...]:
                     identity.has_known_province(name),
                     (name,),
                     f"{label}前两位不是省级代码",
+                )
+            )
+            rules.append(
+                Rule(
+                    f"{name}_has_a_real_birth_date",
+                    "warning",
+                    identity.has_real_birth_date(name),
+                    (name,),
+                    f"{label}中的出生日期不是实有的日期，无法据以关联",
+                    "请按原始证件核对",
+                )
+            )
+            rules.append(
+                Rule(
+                    f"{name}_has_its_check_digit",
+                    "warning",
+                    f"not coalesce(contains(misspelt, ',{name},'), false)",
+                    (name,),
+                    f"{label}的校验码不符，有一位或几位填错，无法据以关联",
+                    "请按原始证件核对",
                 )
             )
             rules.append(
@@ -238,9 +267,9 @@ def typed_select(
     `units` are the delivered units of columns that are not in their own.
     Columns out: the contract's, `delivered_on`, `unreadable` (columns whose text is not
     understood), `disagreeing` (columns for which two delivered ones stand that say different
-    things), `converted` (each value that was not read from its plain form, `column: kind`; null if
-    all were), and the names of the rules that the row breaks: `refused_by` (critical; null if
-    accepted) and `warned_by` (warnings).
+    things), `misspelt` (identity numbers with a wrong check character), `converted` (each value
+    that was not read from its plain form, `column: kind`; null if all were), and the names of the
+    rules that the row breaks: `refused_by` (critical; null if accepted) and `warned_by` (warnings).
     """
     sources = column_sources(contract, delivered)
     identities = _identities(contract)
@@ -293,6 +322,9 @@ def typed_select(
     typed += [f"{name} as {name}__text" for name in read]
     typed += [f"{name}__plain" for name in with_plain]
     typed += [f"{name}__delivered" for name in mended]
+    numbers = [column.name for column in own if column.type == "id_number"]
+    typed += [f"{identity.has_wrong_check_digit(name)} as {name}__misspelt" for name in numbers]
+    misspelt = [(f"{name}__misspelt", literal(name)) for name in numbers]
     typed += [f"{expression} as {name}" for name, expression in constants.items()]
     disagreeing = [
         (_disagree(name, column, is_read=forms[name] is not None), literal(column.name))
@@ -336,11 +368,12 @@ judged as (
     select {", ".join(kept + identified)},
         ',' || {_named(_faults(unread))} || ',' as unreadable,
         {_named(disagreeing)} as disagreeing,
+        ',' || {_named(misspelt)} || ',' as misspelt,
         {_named(conversions)} as converted
     from typed
 )
 select
-    {", ".join([*kept, *identities])}, unreadable, disagreeing, converted,
+    {", ".join([*kept, *identities])}, unreadable, disagreeing, misspelt, converted,
     {_named(_faults(broken["critical"]))} as refused_by,
     {_named(_faults(broken["warning"]))} as warned_by
 from judged

@@ -320,13 +320,24 @@ def test_a_number_that_a_program_took_for_a_quantity_is_mended_while_it_is_whole
     [
         ("1.38E+10", "", "phone_is_not_scientific"),
         ("", "9.90101E+17", "id_number_is_not_scientific"),
-        ("", f"{ZHANG}.0", "id_number_is_not_scientific"),
+        ("", f"{ZHANG}.0", "id_number_is_not_rounded"),
     ],
 )
 def test_a_number_whose_digits_are_lost_refuses_its_row(
     desk: Desk, phone: str, number: str, rule: str
 ) -> None:
     assert rolls(desk, [phone], [number])["refused_by"].to_list() == [rule]
+
+
+def test_a_number_that_can_be_nobodys_is_doubted(desk: Desk) -> None:
+    numbers = ["330390197001010016", "330390197001010011", "330390197102290010"]
+    rows = "".join(f"{number},张三,低保,,\n" for number in numbers)
+    receipt = desk.take(ROLL, "2022-12.csv", ROLL_HEADER + rows)
+    assert receipt.warned_by_rule == {
+        "id_number_has_a_real_birth_date": 1,
+        "id_number_has_its_check_digit": 1,
+    }
+    assert receipt.rows_accepted == 3
 
 
 def test_a_number_of_the_household_in_scientific_notation_refuses_its_row(desk: Desk) -> None:
