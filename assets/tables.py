@@ -143,6 +143,7 @@ def check_result(contract: Contract, results: Sequence[CheckResult]) -> dg.Asset
     failing = [result for result in results if not result.passed]
     shown = [
         f"{result.severity}: {result.check_name}: {result.failing_rows} rows: {result.why}"
+        + (f" ({result.examples})" if result.examples else "")
         for result in failing[:SHOWN_FAILURES]
     ]
     return dg.AssetCheckResult(

@@ -15,6 +15,7 @@ from minsheng.warehouse import Warehouse, qualified
 
 ACCEPTED_ROWS = "no_accepted_row_breaks_a_critical_rule"
 COUNTS_AGREE = "counts_agree_with_the_ingest"
+SHOWN_EXAMPLES = 5
 _ROWS, _CHAINS = "unchecked_rows", "unchecked_chains"
 """Views of rows to be checked, alone and with those of the deliveries that they correct."""
 
@@ -30,6 +31,8 @@ class CheckResult:
     failing_rows: int
     is_refused_at_ingest: bool
     why: str
+    examples: str = ""
+    """Some of the failing rows of a query, in columns that name nobody."""
 
     @property
     def blocks(self) -> bool:
@@ -112,9 +115,41 @@ def check_table(
             failing_rows=outcome.failing_rows,
             is_refused_at_ingest=promise.is_refused_at_ingest,
             why=promise.why,
+            examples="" if outcome.passed else _examples(warehouse, contract, promise, contracts),
         )
         for promise, outcome in zip(promises, outcomes, strict=True)
     )
+
+
+def _examples(
+    warehouse: Warehouse,
+    contract: Contract,
+    promise: _Promise,
+    contracts: Mapping[str, Contract],
+) -> str:
+    """The first rows that a declared query finds; nothing of a table that names persons."""
+    queries = {check.name: check.query for check in contract.checks}
+    query = queries.get(promise.check.name)
+    if query is None or contract.layer in RESTRICTED_LAYERS:
+        return ""
+    kinds: dict[str, set[str]] = {}
+    for each in contracts.values():
+        for column in each.columns:
+            kinds.setdefault(column.name, set()).add(column.sensitivity)
+    names = [
+        str(row[0])
+        for row in warehouse.rows(f"describe {query}")
+        if kinds.get(str(row[0])) == {"none"}
+    ]
+    if not names:
+        return ""
+    shown = " || ' ' || ".join(f"coalesce({name}::varchar, '-')" for name in names)
+    rows = warehouse.rows(
+        f"select distinct {shown} as shown from ({query}) order by shown limit {SHOWN_EXAMPLES + 1}"
+    )
+    listed = ", ".join(str(row[0]) for row in rows[:SHOWN_EXAMPLES])
+    more = " and more" if len(rows) > SHOWN_EXAMPLES else ""
+    return f"{' '.join(names)}: {listed}{more}"
 
 
 def _noted(receipts: Iterable[Receipt]) -> Counter[str]:

@@ -6,14 +6,16 @@ A staged contract also says how its dataset arrives, and the contracts of the ro
 
 import hashlib
 import json
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Collection, Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
+from difflib import get_close_matches
 from functools import cached_property
 from pathlib import Path
 from typing import Literal, get_args
 
-import yaml
+import duckdb
 
+from minsheng.documents import read_document
 from minsheng.settings import Settings
 
 Severity = Literal["critical", "warning"]
@@ -190,25 +192,44 @@ class Contract:
         raise ContractError(f"{self.name} has no column {name!r}")
 
 
+def _fields_of(kind: type) -> frozenset[str]:
+    return frozenset(each.name for each in fields(kind))
+
+
+CONTRACT_ENTRIES = _fields_of(Contract) - {"layer", "table"}
+COLUMN_ENTRIES = _fields_of(Column) - {"name", "units"} | {"per"}
+JUDGED_BESIDE = {
+    "delivered_on": "date",
+    **dict.fromkeys(("unreadable", "disagreeing", "misspelt"), "varchar"),
+}
+"""What a rule of a delivered row may ask for beside the contract's columns."""
+
+
 def load_contracts(settings: Settings) -> dict[str, Contract]:
     """Every contract by `layer.table`, the deployment's overlay merged over the project's."""
     vocabulary: dict[str, dict[str, object]] = {}
     units: dict[str, object] = {}
     documents: dict[str, dict[str, object]] = {}
+    files: dict[str, list[str]] = {}
     for folder in settings.overlaid("expectations"):
         shared = folder / "columns.yaml"
         if shared.is_file():
             for name, words in _read(shared).items():
-                vocabulary[name] = {**vocabulary.get(name, {}), **_mapping(words, shared)}
+                vocabulary[name] = {
+                    **vocabulary.get(name, {}),
+                    **_mapping(words, f"{shared}: {name}"),
+                }
         if (folder / "units.yaml").is_file():
             units = _merged(units, _read(folder / "units.yaml"))
         for path in sorted(folder.glob("*/*.yaml")):
             key = f"{path.parent.name}.{path.stem}"
             documents[key] = _merged(documents.get(key, {}), _read(path))
+            files.setdefault(key, []).append(_shown(path, settings))
     contracts = {
-        key: _contract(key, document, vocabulary, units, settings)
+        key: _contract(key, " with ".join(files[key]), document, vocabulary, units, settings)
         for key, document in documents.items()
     }
+    _bind(contracts, {key: " with ".join(names) for key, names in files.items()})
     return {**contracts, **{f"raw.{c.table}": _raw(c) for c in contracts.values() if c.delivery}}
 
 
@@ -237,22 +258,25 @@ IDENTITIES: Mapping[str, frozenset[str]] = {
 
 def _contract(
     key: str,
+    file: str,
     document: Mapping[str, object],
     vocabulary: Mapping[str, Mapping[str, object]],
     units: Mapping[str, object],
     settings: Settings,
 ) -> Contract:
+    """The contract `key` as `file` says it."""
     layer, table = key.split(".")
+    _only(file, document, CONTRACT_ENTRIES)
     listed = document.get("columns")
     if layer not in LAYERS or not isinstance(listed, dict):
-        raise ContractError(f"{key}: needs a known layer and columns")
+        raise ContractError(f"{file}: needs a known layer and columns")
     names = list(listed)
     if layer == "staged":
         names += [name for name, parts in IDENTITIES.items() if parts <= set(listed)]
         names += [name for name in RECEIVED if name not in listed]
     columns = tuple(
         _column(
-            key,
+            file,
             name,
             vocabulary,
             units if document.get("delivery") else {},
@@ -270,37 +294,56 @@ def _contract(
             grain=str(document["grain"]),
             key=_names(document["key"]),
             columns=columns,
-            rules=tuple(_rule(key, entry) for entry in _entries(document, "rules")),
-            checks=tuple(_check(entry) for entry in _entries(document, "checks")),
-            references=tuple(_reference(entry) for entry in _entries(document, "references")),
+            rules=tuple(_rule(file, entry) for entry in _entries(file, document, "rules")),
+            checks=tuple(_check(file, entry) for entry in _entries(file, document, "checks")),
+            references=tuple(
+                _reference(file, entry) for entry in _entries(file, document, "references")
+            ),
             figures=_names(document.get("figures", ())),
             of_history=bool(document.get("of_history")),
-            delivery=_delivery(document.get("delivery")),
+            delivery=_delivery(file, document.get("delivery")),
         )
-    except (KeyError, TypeError) as fault:
-        raise ContractError(f"expectations/{layer}/{table}.yaml: {fault}") from None
+    except KeyError as missing:
+        raise ContractError(f"{file}: {missing} is missing") from None
+    except TypeError as fault:
+        raise ContractError(f"{file}: {fault}") from None
     dated_by = contract.delivery.dated_by if contract.delivery else None
     for name in (*contract.key, *contract.figures, *([dated_by] if dated_by else [])):
-        contract.column(name)
+        if not any(column.name == name for column in columns):
+            raise ContractError(f"{file}: names the column {name!r}, which it does not list")
     return contract
 
 
+def _only(where: str, entries: Mapping[str, object], known: Collection[str]) -> None:
+    """Raise ContractError if there is an entry that is not known."""
+    for name in entries:
+        if name not in known:
+            near = get_close_matches(name, known, 1)
+            meant = f" (is {near[0]!r} meant?)" if near else ""
+            raise ContractError(
+                f"{where}: unknown entry {name!r}{meant}; known are {', '.join(sorted(known))}"
+            )
+
+
 def _column(
-    key: str,
+    file: str,
     name: str,
     vocabulary: Mapping[str, Mapping[str, object]],
     units: Mapping[str, object],
     own: Mapping[str, object],
     settings: Settings,
 ) -> Column:
+    where = f"{file}: column {name!r}"
     words = vocabulary.get(name)
     if words is None:
-        raise ContractError(f"{key}: column {name!r} is not in expectations/columns.yaml")
-    values: dict[str, object] = {**words, **own}
+        raise ContractError(f"{where} is not in expectations/columns.yaml")
+    values: dict[str, object] = {**words, **_mapping(own, where)}
+    _only(where, values, COLUMN_ENTRIES)
     for plural in ("headers", "composed_of"):
         values[plural] = _names(values.get(plural, ()))
     unknown_when = values.get("unknown_when")
     if isinstance(unknown_when, dict):
+        _only(f"{where}: unknown_when", unknown_when, _fields_of(UnknownWhen))
         values["unknown_when"] = UnknownWhen(
             header=str(unknown_when["header"]), values=_names(unknown_when["values"])
         )
@@ -310,9 +353,9 @@ def _column(
     try:
         column = Column(name=name, **values)  # type: ignore[arg-type]  # checked just below
     except TypeError as fault:
-        raise ContractError(f"{key}: column {name!r}: {fault}") from None
+        raise ContractError(f"{where}: {fault}") from None
     if column.type not in DUCKDB_TYPES:
-        raise ContractError(f"{key}: column {name!r} has unknown type {column.type!r}")
+        raise ContractError(f"{where} has unknown type {column.type!r}")
     return column
 
 
@@ -346,27 +389,39 @@ def _raw(staged: Contract) -> Contract:
     )
 
 
-def _delivery(entry: object) -> Delivery | None:
+def _delivery(file: str, entry: object) -> Delivery | None:
     if entry is None:
         return None
-    delivery = Delivery(**entry)  # type: ignore[arg-type]  # a wrong name raises TypeError
-    if delivery.mode not in get_args(Mode) or delivery.period not in get_args(PeriodKind):
-        raise ContractError(f"no delivery has mode {delivery.mode!r}, period {delivery.period!r}")
+    values = _mapping(entry, f"{file}: delivery")
+    _only(f"{file}: delivery", values, _fields_of(Delivery))
+    delivery = Delivery(**values)  # type: ignore[arg-type]  # what is missing raises TypeError
+    for name, value, known in (
+        ("mode", delivery.mode, get_args(Mode)),
+        ("period", delivery.period, get_args(PeriodKind)),
+    ):
+        if value not in known:
+            raise ContractError(
+                f"{file}: delivery has the {name} {value!r}, not one of {', '.join(known)}"
+            )
     return delivery
 
 
-def _rule(key: str, entry: Mapping[str, object]) -> Rule:
+def _rule(file: str, entry: Mapping[str, object]) -> Rule:
+    where = f"{file}: rule {entry.get('name')!r}"
+    _only(where, entry, _fields_of(Rule))
     rule = Rule(**{**entry, "columns": _names(entry["columns"])})  # type: ignore[arg-type]
-    if rule.severity not in ("critical", "warning"):
-        raise ContractError(f"{key}: rule {rule.name} has severity {rule.severity!r}")
+    if rule.severity not in get_args(Severity):
+        raise ContractError(f"{where} has severity {rule.severity!r}")
     return rule
 
 
-def _check(entry: Mapping[str, object]) -> TableCheck:
-    return TableCheck(**entry)  # type: ignore[arg-type]  # a wrong name raises TypeError above
+def _check(file: str, entry: Mapping[str, object]) -> TableCheck:
+    _only(f"{file}: check {entry.get('name')!r}", entry, _fields_of(TableCheck))
+    return TableCheck(**entry)  # type: ignore[arg-type]  # what is missing raises TypeError
 
 
-def _reference(entry: Mapping[str, object]) -> Reference:
+def _reference(file: str, entry: Mapping[str, object]) -> Reference:
+    _only(f"{file}: reference", entry, _fields_of(Reference))
     return Reference(
         columns=_names(entry["columns"]),
         table=str(entry["table"]),
@@ -375,11 +430,69 @@ def _reference(entry: Mapping[str, object]) -> Reference:
     )
 
 
-def _entries(document: Mapping[str, object], name: str) -> list[dict[str, object]]:
+def _bind(contracts: Mapping[str, Contract], files: Mapping[str, str]) -> None:
+    """Raise ContractError naming the rule whose SQL cannot be read or names unknown columns."""
+    with duckdb.connect() as connection:
+        for key, contract in contracts.items():
+            judged = {column.name: column.duckdb_type for column in contract.columns}
+            if contract.delivery:
+                judged |= JUDGED_BESIDE
+            texts = dict.fromkeys((column.name for column in contract.columns), "varchar")
+            rules = {f"rule {rule.name!r}": rule.expression for rule in contract.rules}
+            supplied = {
+                f"column {column.name!r}: otherwise": column.otherwise
+                for column in contract.columns
+                if column.otherwise
+            }
+            for expressions, columns in ((rules, judged), (supplied, texts)):
+                _bind_expressions(connection, files[key], expressions, columns)
+            for check in contract.checks:
+                try:
+                    connection.extract_statements(check.query)
+                except duckdb.Error as fault:
+                    raise _unbound(files[key], f"check {check.name!r}", fault) from None
+
+
+def _bind_expressions(
+    connection: duckdb.DuckDBPyConnection,
+    file: str,
+    expressions: Mapping[str, str],
+    columns: Mapping[str, str],
+) -> None:
+    """Look whether all expressions can be read; if not, which of them cannot."""
+    row = ", ".join(f"null::{kind} as {name}" for name, kind in columns.items())
+
+    def bind(listed: str) -> None:
+        connection.execute(f"select {listed} from (select {row}) where false")
+
+    if not expressions:
+        return
+    try:
+        bind(", ".join(f"({each})" for each in expressions.values()))
+    except duckdb.Error:
+        for what, expression in expressions.items():
+            try:
+                bind(f"({expression})")
+            except duckdb.Error as fault:
+                raise _unbound(file, what, fault) from None
+        raise
+
+
+def _unbound(file: str, what: str, fault: duckdb.Error) -> ContractError:
+    return ContractError(f"{file}: {what}: {str(fault).partition(chr(10))[0]}")
+
+
+def _shown(path: Path, settings: Settings) -> str:
+    """A file by its place in the checkout, if it lies there."""
+    inside = path.is_relative_to(settings.root)
+    return str(path.relative_to(settings.root) if inside else path)
+
+
+def _entries(file: str, document: Mapping[str, object], name: str) -> list[dict[str, object]]:
     entries = document.get(name) or []
     if not isinstance(entries, list):
-        raise ContractError(f"{name} must be a list")
-    return entries
+        raise ContractError(f"{file}: {name} must be a list")
+    return [_mapping(entry, f"{file}: an entry of {name}") for entry in entries]
 
 
 def _names(value: object) -> tuple[str, ...]:
@@ -401,10 +514,10 @@ def _merged(base: Mapping[str, object], over: Mapping[str, object]) -> dict[str,
 
 
 def _read(path: Path) -> dict[str, object]:
-    return _mapping(yaml.load(path.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader), path)
+    return _mapping(read_document(path), str(path))
 
 
-def _mapping(value: object, path: Path) -> dict[str, object]:
+def _mapping(value: object, where: str) -> dict[str, object]:
     if not isinstance(value, dict):
-        raise ContractError(f"{path}: expected names and values")
+        raise ContractError(f"{where}: expected names and values")
     return value

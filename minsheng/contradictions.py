@@ -17,11 +17,11 @@ from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
 import sqlglot
-import yaml
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
 from minsheng.contracts import Contract, ContractError, Rule, Severity
+from minsheng.documents import read_document
 from minsheng.linkage import is_personal
 from minsheng.policies import NATION
 from minsheng.quoting import literal
@@ -122,7 +122,10 @@ def load_catalogue(settings: Settings) -> tuple[Contradiction, ...]:
     for folder in settings.overlaid("expectations"):
         path = folder / CATALOGUE_FILE
         if path.is_file():
-            entries |= yaml.load(path.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader) or {}
+            found = read_document(path) or {}
+            if not isinstance(found, dict):
+                raise ContradictionError(f"{path}: expected names and conditions")
+            entries |= found
     return tuple(
         _contradiction(name, entry) for name, entry in sorted(entries.items()) if entry is not None
     )

@@ -15,8 +15,9 @@ from minsheng.contracts import Contract
 from minsheng.encryption import sealed_parquet, write_sealed
 from minsheng.faults import without_numbers
 from minsheng.headers import header_key, headers_of
-from minsheng.lake import DeliveryError, Receipt
+from minsheng.lake import Receipt
 from minsheng.readers import ROW_NUMBER, where
+from minsheng.reasons import Refusal
 
 ROW_HEADER = "退件行号"
 """The sheet's first column: which row of the file that was sent back the cells are of."""
@@ -77,7 +78,7 @@ def merge(
     """Rewrite the returned rows in the file `rows` as rows of the delivery that they correct.
 
     They keep the numbers that they had there. `sent` has the rows that were sent back, their texts
-    by header. Raises DeliveryError if a row is none of them.
+    by header. Raises Refusal if a row is none of them.
     """
     returned = connection.sql(f"from {sealed_parquet(rows)}").pl()
     by_key = {header_key(header): header for header in returned.columns}
@@ -89,9 +90,8 @@ def merge(
         number = _number(row[number_header])
         if number not in sent or number in taken:
             # what stands there instead may be anything, a person's number too, and is not repeated
-            raise DeliveryError(
-                f"{where(row[ROW_NUMBER])} has in the column {ROW_HEADER} no number of a row that "
-                "was sent back, or one for the second time; leave that column as it is"
+            raise Refusal(
+                "workbook_has_other_numbers", place=where(row[ROW_NUMBER]), column=ROW_HEADER
             )
         taken.add(number)
         texts = sent[number]

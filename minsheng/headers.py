@@ -4,12 +4,19 @@ from collections.abc import Iterable, Sequence
 
 from minsheng.contracts import Column, Contract
 from minsheng.quoting import literal, quoted
+from minsheng.reasons import Refusal
 
 BLANKS = " \t\r\n\u3000\u00a0"  # the wide and the hard blank are meant
 """What is trimmed from the ends of a cell."""
 
 
-class UnknownUnit(ValueError):
+NOTHING = ("-", "--", "—", "——", "－", "/", "／", "无")  # full-width ones on purpose
+"""What is written into a cell of a number or a date that is not known."""
+QUANTITIES = ("integer", "year", "month", "date", "yuan", "number")
+"""Types of which `NOTHING` says that a value is not known."""
+
+
+class UnknownUnit(Refusal):
     """Amounts whose unit is not told, or told and not convertible."""
 
 
@@ -25,35 +32,54 @@ def header_key(header: str) -> str:
 def column_sources(contract: Contract, delivered: Sequence[str]) -> dict[str, str]:
     """The SQL text expression of each delivered column of `contract`, found among the headers.
 
-    A column that was not delivered has no entry.
+    Of several that stand for one column the first that is filled counts. A column that was not
+    delivered has no entry.
+    """
+    return {name: _first_filled(texts) for name, texts in column_texts(contract, delivered).items()}
+
+
+def column_texts(contract: Contract, delivered: Sequence[str]) -> dict[str, list[str]]:
+    """The SQL text expressions of all delivered columns that stand for a column of `contract`.
+
+    They are in the order of the contract's synonyms.
     """
     by_key = _by_key(delivered)
 
-    def text_of(keys: Iterable[str]) -> str | None:
-        present = [quoted(header) for key in keys for header in by_key.get(key, ())]
-        if len(present) > 1:
-            filled = (f"nullif(trim({each}, '{BLANKS}'), '')" for each in present)
-            return f"coalesce({', '.join(filled)})"
-        return present[0] if present else None
+    def texts_of(keys: Iterable[str]) -> list[str]:
+        return [quoted(header) for key in keys for header in by_key.get(key, ())]
 
-    found: dict[str, str] = {}
+    found: dict[str, list[str]] = {}
     for column in contract.columns:
         if column.composed_of:
-            names = column.composed_of
-            parts = [part for name in names if (part := text_of([header_key(name)]))]
-            if len(parts) == len(column.composed_of):
-                found[column.name] = f"concat_ws('-', {', '.join(parts)})"
+            parts = [texts_of([header_key(name)]) for name in column.composed_of]
+            if all(parts):
+                found[column.name] = [f"concat_ws('-', {', '.join(map(_first_filled, parts))})"]
             continue
-        text = text_of(_keys(column))
-        if text is None:
+        texts = texts_of(_keys(column))
+        if not texts:
             continue
         unknown_when = column.unknown_when
-        deciding = text_of([header_key(unknown_when.header)]) if unknown_when else None
+        deciding = texts_of([header_key(unknown_when.header)]) if unknown_when else []
         if unknown_when and deciding:
             values = ", ".join(literal(value) for value in unknown_when.values)
-            text = f"case when trim({deciding}) in ({values}) then null else {text} end"
-        found[column.name] = text
+            is_unknown = f"trim({_first_filled(deciding)}) in ({values})"
+            texts = [f"case when {is_unknown} then null else {text} end" for text in texts]
+        if len(texts) > 1 and column.type in QUANTITIES:
+            texts = [f"case when not {says_nothing(text)} then {text} end" for text in texts]
+        found[column.name] = texts
     return found
+
+
+def says_nothing(text: str) -> str:
+    """Whether a text (as SQL) is a mark for a quantity that is not known; unknown if it is null."""
+    return f"(trim({text}, '{BLANKS}') in ({', '.join(map(literal, NOTHING))}))"
+
+
+def _first_filled(texts: Sequence[str]) -> str:
+    if len(texts) == 1:
+        return texts[0]
+    filled = (f"nullif(trim({each}, '{BLANKS}'), '')" for each in texts)
+    return f"coalesce({', '.join(filled)})"
 
 
 def understood_headers(contract: Contract) -> set[str]:
@@ -97,8 +123,12 @@ def delivered_units(
         sizes = {column.units[unit] if unit else 1: unit for unit in own}
         if len(sizes) > 1:
             raise UnknownUnit(
-                f"{'、'.join(headers)} is stated in several units "
-                f"({'、'.join(unit or 'none' for unit in sizes.values())}); send it in one"
+                "units_are_several",
+                headers="、".join(headers),
+                units=(
+                    "、".join(unit or "未写明" for unit in sizes.values()),
+                    "、".join(unit or "none" for unit in sizes.values()),
+                ),
             )
         for size, unit in sizes.items():
             if unit and size != 1:
@@ -118,8 +148,11 @@ def _one_unit(column: Column, candidates: Sequence[str]) -> str | None:
     others = [key for key in keys if key not in units and key.partition("/")[0] in column.units]
     if others or len({column.units[unit] for unit in units}) > 1:
         raise UnknownUnit(
-            f"{column.label_zh} is stated in {'、'.join([*sorted(units), *others])}; send it in "
-            f"one of {'、'.join(column.units)}, or say in the contract what it may be per"
+            "unit_is_unknown",
+            advice=f"the contract may say what {column.name} may be per",
+            column=column.label_zh,
+            stated="、".join([*sorted(units), *others]),
+            known="、".join(column.units),
         )
     return min(units, default=None)
 
@@ -138,11 +171,11 @@ def _by_key(delivered: Sequence[str]) -> dict[str, list[str]]:
     return by_key
 
 
-def missing_required(contract: Contract, delivered: Sequence[str]) -> list[str]:
-    """Labels of required columns that no header stands for and nothing else can supply."""
+def missing_required(contract: Contract, delivered: Sequence[str]) -> list[Column]:
+    """Required columns that no header stands for and nothing else can supply."""
     found = column_sources(contract, delivered)
     return [
-        f"{column.label_zh} ({' / '.join(column.headers or column.composed_of)})"
+        column
         for column in contract.columns
         if column.required
         and column.name not in found

@@ -11,13 +11,16 @@ import yaml
 
 from minsheng import corrections, lake, policies
 from minsheng.contracts import Contract, PeriodKind
-from minsheng.faults import without_numbers
-from minsheng.lake import DeliveryError, Receipt
+from minsheng.faults import without_numbers, without_values
+from minsheng.lake import Receipt
+from minsheng.reasons import Refusal, Words
 from minsheng.settings import Settings
 
 SIDECAR_SUFFIX = ".yaml"
 USUAL = "usual"
 """As `delivered_at` in a sidecar, for a backlog: the usual lag of the dataset after its period."""
+
+KINDS: Mapping[PeriodKind, Words] = {"year": ("年", "year"), "month": ("月", "month")}
 
 IGNORED_PREFIXES = ("~$", ".")
 IGNORED_SUFFIXES = (".tmp", ".part", ".crdownload")
@@ -36,13 +39,15 @@ class Incoming:
     department: str
     dataset: str
     sender: str | None
+    named: str
+    """The name of the area in the place of whose code the folder stands; empty if it is a code."""
     period: str
     """Empty if neither the sidecar nor the file's name states one."""
     delivered_at: datetime
     stated_rows: int | None
     corrects: str
     """The delivery whose refused rows it brings back, if it is such a workbook."""
-    fault: str
+    fault: Refusal | None
     """Why its place or its sidecar cannot be believed, if so."""
 
     @property
@@ -96,6 +101,9 @@ def arrivals(
     assert source.delivery
     department, dataset = source.delivery.department, source.delivery.dataset
     areas = policies.area_codes(settings)
+    by_name: Mapping[str, Sequence[str]] = {}
+    if any(path.parent.name != dataset for path in paths):
+        by_name = policies.areas_by_name(settings)
     by_id = {receipt.delivery_id: receipt for receipt in known}
     for path in paths:
         try:
@@ -105,17 +113,21 @@ def arrivals(
         file_date = datetime.fromtimestamp(found.st_mtime, tz=settings.time_zone)
         name = readable(path.name)
         period = lake.period_in(name, source.delivery.period) or ""
-        delivered_at, rows, fault = file_date, None, ""
+        delivered_at, rows = file_date, None
+        fault: Refusal | None = None
         sender = None if path.parent.name == dataset else readable(path.parent.name)
+        named = sender if sender and sender in by_name else ""
         corrects = corrections.delivery_of(name)
         base = by_id.get(corrects)
         try:
             if corrects:
                 if base is None or base.status != "taken":
-                    raise DeliveryError(f"it mends delivery {corrects}, and none such was taken")
+                    raise Refusal("corrected_delivery_is_unknown", delivery=corrects)
                 sender, period = base.sender, base.period
+            elif named:
+                sender = _one_area(named, by_name[named])
             if sender and sender.isdigit() and sender not in areas:
-                raise DeliveryError(f"its folder {sender} is the code of no area that is known")
+                raise Refusal("folder_is_no_area", folder=sender)
             stated = _stated(path)
             if not corrects:
                 period = _stated_period(stated, source.delivery.period) or period
@@ -125,15 +137,16 @@ def arrivals(
                 delivered_at = max(delivered_at, datetime.fromisoformat(base.delivered_at))
             rows = _stated_rows(stated)
             if period and lake.first_month(period) > min(delivered_at, now).date():
-                raise DeliveryError(f"its period {period} has not begun when it was delivered")
-        except DeliveryError as wrong:
-            fault = str(wrong)
+                raise Refusal("period_has_not_begun", period=period)
+        except Refusal as wrong:
+            fault = wrong
         yield Incoming(
             path,
             file_state(found),
             department,
             dataset,
             sender=without_numbers(sender) if sender else None,
+            named=without_numbers(named) if named and sender != named else "",
             period=period,
             # a clock that is ahead does not make a delivery a later one
             delivered_at=min(delivered_at, now).replace(microsecond=0),
@@ -141,6 +154,12 @@ def arrivals(
             corrects=corrects,
             fault=fault,
         )
+
+
+def _one_area(name: str, codes: Sequence[str]) -> str:
+    if len(codes) > 1:
+        raise Refusal("folder_is_several_areas", folder=name, codes="、".join(codes))
+    return codes[0]
 
 
 def readable(name: str) -> str:
@@ -203,7 +222,7 @@ def drop_orphan_sidecars(settings: Settings, source: Contract) -> None:
 
 
 def _stated(path: Path) -> Mapping[str, object]:
-    """What the sidecar of a file says, if it has one; raises DeliveryError if nobody can tell."""
+    """What the sidecar of a file says, if it has one; raises Refusal if nobody can tell."""
     if not has_sidecar(path):
         return {}
     sidecar = sidecar_of(path)
@@ -211,12 +230,14 @@ def _stated(path: Path) -> Mapping[str, object]:
     try:
         stated = yaml.safe_load(sidecar.read_text(encoding="utf-8"))
     except (yaml.YAMLError, ValueError) as fault:
-        # the parser repeats the line, and the line may be one of the rows
         mark = getattr(fault, "problem_mark", None)
-        place = f", line {mark.line + 1}" if mark else ""
-        raise DeliveryError(f"{name} cannot be read as YAML{place}") from None
+        line = mark.line + 1 if mark else 1
+        # the parser may repeat what stands there, and that may be one of the rows
+        problem = getattr(fault, "problem", None)
+        advice = without_values(str(problem)) if problem else "it is no text in UTF-8"
+        raise Refusal("sidecar_is_no_yaml", advice=advice, name=name, line=line) from None
     if not isinstance(stated, dict):
-        raise DeliveryError(f"{name} holds no names and values, such as period: '2022'")
+        raise Refusal("sidecar_has_no_names", name=name)
     return stated
 
 
@@ -225,7 +246,7 @@ def _stated_period(stated: Mapping[str, object], kind: PeriodKind) -> str | None
         return None
     period = str(stated["period"])
     if not lake.is_period(period, kind):
-        raise DeliveryError(f"its sidecar states the period {period!r}, which is no {kind}")
+        raise Refusal("stated_period_is_none", period=period, kind=KINDS[kind])
     return period
 
 
@@ -248,14 +269,11 @@ def _stated_moment(
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
-        raise DeliveryError(
-            f"its sidecar states delivered_at {text!r}, which is no moment like 2022-07-05 09:30 "
-            f"(nor {USUAL!r}, for a backlog)"
-        ) from None
+        raise Refusal("stated_moment_is_none", moment=text) from None
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=settings.time_zone)
     if moment > now:
-        raise DeliveryError(f"its sidecar states delivered_at {text!r}, which is still to come")
+        raise Refusal("stated_moment_is_to_come", moment=text)
     return moment.astimezone(settings.time_zone)
 
 
@@ -264,7 +282,7 @@ def _stated_rows(stated: Mapping[str, object]) -> int | None:
     try:
         return None if rows is None else int(str(rows))
     except ValueError:
-        raise DeliveryError(f"its sidecar states {rows!r} rows, which is no number") from None
+        raise Refusal("stated_rows_are_no_number", rows=str(rows)) from None
 
 
 def file_state(stat: os.stat_result) -> tuple[int, int, int]:

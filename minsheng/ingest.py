@@ -29,10 +29,9 @@ from minsheng import (
     parsing,
     rejects,
 )
-from minsheng.contracts import Contract, Delivery
+from minsheng.contracts import Column, Contract, Delivery
 from minsheng.faults import without_numbers
 from minsheng.headers import (
-    UnknownUnit,
     column_sources,
     delivered_units,
     header_key,
@@ -41,12 +40,16 @@ from minsheng.headers import (
 )
 from minsheng.inbox import Incoming
 from minsheng.lake import DeliveryError, Receipt
-from minsheng.readers import Reading, UnreadableFile, read_rows
+from minsheng.readers import Reading, read_rows
+from minsheng.reasons import CHINESE, ENGLISH, Refusal, Words, words_of
 from minsheng.settings import RESTRICTED_FILE_MODE, RESTRICTED_FOLDER_MODE, Settings
 
 COPY_BYTES = 4 << 20
 WRITE_FAULTS = (OSError, duckdb.IOException, XlsxWriterException)
 """What a full or broken disk is called by those who write to it."""
+
+REPLACED: Words = ("将被替换的文件", "the file that it would replace")
+PERIOD_BEFORE: Words = ("上一期", "the period before")
 
 
 @dataclass(frozen=True)
@@ -55,7 +58,7 @@ class Ingested:
 
     receipts: tuple[Receipt, ...]
     repeated: tuple[str, ...]
-    """Files that had been delivered before with the same bytes."""
+    """Files whose bytes had come before, and count or are refused for the same reason."""
     left: tuple[str, ...]
     """Files left in the inbox because they changed while they were read."""
 
@@ -198,6 +201,7 @@ def _prepare(desk: _Desk, arrival: Incoming, now: datetime) -> _Prepared:
         department=arrival.department,
         dataset=arrival.dataset,
         sender=arrival.sender,
+        sender_named=arrival.named,
         period=arrival.period,
         file_name=arrival.file_name,
         sha256=sha256,
@@ -212,35 +216,34 @@ def _prepare(desk: _Desk, arrival: Incoming, now: datetime) -> _Prepared:
     try:
         with desk.database.cursor() as connection:
             receipt = _read_and_judge(desk, connection, folder, original, arrival, receipt)
-        fault = _fault_of_the_whole(desk.delivery, receipt)
-    except (UnreadableFile, UnknownUnit, DeliveryError) as unread:
-        fault = str(unread)
+        fault = _fault_of_the_whole(desk.source, desk.delivery, receipt)
+    except Refusal as unread:
+        fault = unread
     return _Prepared(arrival, folder, _refused(receipt, fault) if fault else receipt)
 
 
-def _refused(receipt: Receipt, fault: str) -> Receipt:
-    message = without_numbers(f"{receipt.file_name}: {fault}")
-    return replace(receipt, status="refused", message=message)
+def _refused(receipt: Receipt, fault: Refusal) -> Receipt:
+    return replace(
+        receipt,
+        status="refused",
+        message=without_numbers(f"{receipt.file_name}: {fault.words[ENGLISH]}"),
+        message_zh=without_numbers(f"{receipt.file_name}：{fault.words[CHINESE]}"),
+        advice=without_numbers(fault.advice),
+    )
 
 
 def _land(desk: _Desk, prepared: _Prepared, landed: Sequence[Receipt]) -> Receipt | None:
     """Move a prepared delivery to its place and return its receipt; None if it stands there."""
     receipt, folder = prepared.receipt, prepared.folder
     known = (*desk.known, *landed)
-    in_force = {each.delivery_id for each in lake.effective(known, None)}
-    gone = lake.withdrawn(known)
-    if any(
-        each.status == "taken"
-        and each.delivery_id not in gone
-        and _is_same_file(each, receipt)
-        and (each.delivery_id in in_force or each.delivered_at == receipt.delivered_at)
-        for each in known
-    ):
+    standing = _standing(receipt, known)
+    if standing:
+        lake.note_sent_again(desk.settings.lake, standing, receipt.file_name, receipt.ingested_at)
         shutil.rmtree(folder)
         return None
     if receipt.status == "taken":
         fault, doubt = _compared(prepared.arrival, receipt, known)
-        receipt = replace(receipt, doubts=(doubt,) if doubt else ())
+        receipt = replace(receipt, doubts=(doubt[ENGLISH],) if doubt else ())
         receipt = _refused(receipt, fault) if fault else receipt
     # before the delivery stands: after it the file counts as taken and nobody would write them
     rejects.write(desk.database, desk.settings.rejects, folder, desk.source, desk.codes, receipt)
@@ -251,6 +254,27 @@ def _land(desk: _Desk, prepared: _Prepared, landed: Sequence[Receipt]) -> Receip
     home.parent.mkdir(parents=True, exist_ok=True)
     folder.rename(home)
     return receipt
+
+
+def _standing(receipt: Receipt, known: Sequence[Receipt]) -> Receipt | None:
+    """The delivery that a file says once more: it counts, or is refused for the same reason."""
+    in_force = {each.delivery_id for each in lake.effective(known, None)}
+    gone = lake.withdrawn(known)
+    for each in known:
+        if each.delivery_id in gone or not _is_same_file(each, receipt):
+            continue
+        if each.status == "taken" and (
+            each.delivery_id in in_force or each.delivered_at == receipt.delivered_at
+        ):
+            return each
+        if each.status == receipt.status == "refused" and _reason(each) == _reason(receipt):
+            return each
+    return None
+
+
+def _reason(receipt: Receipt) -> str:
+    """Why a file was refused, without its name."""
+    return receipt.message.replace(without_numbers(receipt.file_name), "")
 
 
 def _is_same_file(one: Receipt, other: Receipt) -> bool:
@@ -307,13 +331,13 @@ def _read_and_judge(
     """The receipt of the file's rows; raises if it is no file of the dataset and period."""
     settings, source = desk.settings, desk.source
     if arrival.fault:
-        raise DeliveryError(f"{arrival.fault}; mend it and send the file again")
+        raise arrival.fault
     if not arrival.period:
-        example = "2022" if desk.delivery.period == "year" else "2022-06"
-        raise DeliveryError(
-            f"its name states no {desk.delivery.period}, or more than one; put one into the name "
-            f"(such as {example}.csv) or into {arrival.file_name}{inbox.SIDECAR_SUFFIX} "
-            f"as period: '{example}'"
+        raise Refusal(
+            "name_states_no_period",
+            kind=inbox.KINDS[desk.delivery.period],
+            example="2022" if desk.delivery.period == "year" else "2022-06",
+            sidecar=f"{arrival.file_name}{inbox.SIDECAR_SUFFIX}",
         )
     understood = understood_headers(source)
     vocabularies = [understood, *(understood_headers(other) for other in desk.sources)]
@@ -334,27 +358,20 @@ def _read_and_judge(
         headers, units = base.headers, base.units
         sent = rejects.refused_rows(connection, lake.delivery_folder(settings.lake, base))
         if not corrections.is_workbook(reading.headers):
-            raise DeliveryError(
-                f"it has lost its column {corrections.ROW_HEADER}; keep it as it was"
-            )
+            raise Refusal("workbook_has_lost_its_numbers", column=corrections.ROW_HEADER)
         corrections.merge(connection, folder / rejects.ROWS_FILE, base, source, sent)
     elif corrections.is_workbook(reading.headers):
-        raise DeliveryError(
-            "it is the workbook of refused rows under another name; give it its own name again"
-        )
+        raise Refusal("workbook_has_another_name")
     else:
         units = delivered_units(source, headers, reading.stated_units)
     missing = missing_required(source, headers)
     if missing:
-        raise DeliveryError(_missing_message(missing, reading, source, desk.sources))
+        raise _missing(missing, reading, source, desk.sources)
     received = reading.row_count + len(reading.malformed)
     if received == 0:
-        raise DeliveryError("the file holds a header and no rows; send it again with its rows")
+        raise Refusal("file_has_no_rows")
     if arrival.stated_rows not in (None, received):
-        raise DeliveryError(
-            f"its sidecar states {arrival.stated_rows} rows and {received} were found; "
-            "the file may be cut off; send it again"
-        )
+        raise Refusal("rows_are_not_as_stated", stated=arrival.stated_rows or 0, found=received)
     found = column_sources(source, headers)
     receipt = replace(
         receipt,
@@ -373,32 +390,50 @@ def _read_and_judge(
     return judging.judge(connection, folder, source, desk.codes, receipt, earlier)
 
 
-def _fault_of_the_whole(delivery: Delivery, receipt: Receipt) -> str:
-    """Why the file as a whole must not count though its rows can be read; empty if it may."""
+def _fault_of_the_whole(source: Contract, delivery: Delivery, receipt: Receipt) -> Refusal | None:
+    """Why the file as a whole must not count though its rows can be read, if so."""
     if receipt.corrects:
-        return ""
+        return None
     accepted = receipt.rows_accepted
     if accepted < delivery.minimum_accepted_rate * receipt.rows_received:
-        return (
-            f"only {accepted} of {receipt.rows_received} rows are good "
-            f"({receipt.refused_by_rule}); the last good delivery stays in force"
+        return Refusal(
+            "too_few_rows_are_good",
+            accepted=accepted,
+            received=receipt.rows_received,
+            rules=_told_rules(source, receipt),
         )
     elsewhere = receipt.rows_elsewhere
-    if accepted - elsewhere < delivery.minimum_accepted_rate * accepted:
-        return (
-            f"{elsewhere} of {accepted} rows are dated outside {receipt.period} by "
-            f"{delivery.dated_by}; it seems to be the file of another period; name it by that one"
+    if delivery.dated_by and accepted - elsewhere < delivery.minimum_accepted_rate * accepted:
+        column = source.column(delivery.dated_by)
+        return Refusal(
+            "rows_are_of_another_period",
+            elsewhere=elsewhere,
+            accepted=accepted,
+            period=receipt.period,
+            column=(column.label_zh, column.label_en),
         )
-    return ""
+    return None
 
 
-def _compared(arrival: Incoming, receipt: Receipt, known: Sequence[Receipt]) -> tuple[str, str]:
-    """A fault and a doubt of a snapshot, told by what its sender delivered before; or empty texts.
+def _told_rules(source: Contract, receipt: Receipt) -> Words:
+    """How many rows each rule refuses, the first of them first."""
+    reasons = {rule.name: rule.why for rule in parsing.row_rules(source)} | rejects.REASONS
+    ordered = sorted(receipt.refused_by_rule.items(), key=lambda each: (-each[1], each[0]))
+    return (
+        "；".join(f"{reasons[name]}：{count}行" for name, count in ordered),
+        ", ".join(f"{name.replace('_', ' ')} {count}" for name, count in ordered),
+    )
+
+
+def _compared(
+    arrival: Incoming, receipt: Receipt, known: Sequence[Receipt]
+) -> tuple[Refusal | None, Words | None]:
+    """A fault and a doubt of a snapshot, told by what its sender delivered before.
 
     A sender that states the number of rows stands by it.
     """
     if receipt.mode != "snapshot" or receipt.corrects or arrival.stated_rows is not None:
-        return "", ""
+        return None, None
     others = [
         each
         for each in lake.effective(known, None)
@@ -406,44 +441,68 @@ def _compared(arrival: Incoming, receipt: Receipt, known: Sequence[Receipt]) -> 
     ]
     before = [each.rows_accepted for each in others if each.period < receipt.period]
     replaced = [each.rows_accepted for each in others if each.period == receipt.period]
-    stands_by = (
-        f"; if it is right as it is, say so in {arrival.file_name}{inbox.SIDECAR_SUFFIX} as "
-        f"rows: {receipt.rows_received}"
-    )
+
+    def refusal(reason: Words) -> Refusal:
+        return Refusal(
+            "unless_it_is_right",
+            reason=reason,
+            sidecar=f"{arrival.file_name}{inbox.SIDECAR_SUFFIX}",
+            rows=receipt.rows_received,
+        )
+
     same = [e.period for e in others if e.sha256 == receipt.sha256 and e.period != receipt.period]
     if same:
-        told = f"it is byte for byte the file of {same[-1]}"
+        told = words_of("file_is_that_of_another_period", period=same[-1])
         chance = limits.chance_of_no_change(before)
         if chance is None:
-            return "", told
-        return (told + stands_by, "") if chance < limits.RARE else ("", "")
+            return None, told
+        return (refusal(told) if chance < limits.RARE else None), None
     unusual = limits.unusual_count(
         before, replaced[-1] if replaced else None, receipt.rows_accepted
     )
     if not unusual:
-        return "", ""
-    told = (
-        f"{receipt.rows_accepted} good rows where "
-        f"{'the file that it would replace' if replaced else 'the period before'} had "
-        f"{unusual.usual}, and a change by a factor of over {unusual.factor:.2f} is unusual here"
+        return None, None
+    told = words_of(
+        "rows_are_unusually_many_or_few",
+        accepted=receipt.rows_accepted,
+        before=REPLACED if replaced else PERIOD_BEFORE,
+        usual=unusual.usual,
+        factor=unusual.factor,
     )
-    return (told + stands_by, "") if unusual.is_refused else ("", told)
+    return (refusal(told), None) if unusual.is_refused else (None, told)
 
 
-def _missing_message(
-    missing: Sequence[str], reading: Reading, source: Contract, sources: Sequence[Contract]
-) -> str:
-    header = f"row {reading.header_row} is taken as the header and" if reading.header_row else "it"
-    text = (
-        f"{header} has no column for "
-        f"{'; '.join(missing)}; add it or name it in expectations/staged/{source.table}.yaml"
-    )
+def _missing(
+    missing: Sequence[Column], reading: Reading, source: Contract, sources: Sequence[Contract]
+) -> Refusal:
+    """The refusal of a file that lacks required columns."""
+    header: Words = ("文件", "it")
+    if reading.header_row:
+        header = (
+            f"以第{reading.header_row}行为表头，",
+            f"row {reading.header_row} is taken as the header and",
+        )
     others = [
         other
         for other in sources
         if other.table != source.table and not missing_required(other, reading.headers)
     ]
+    like: Words = ("", "")
     if others:
         best = max(others, key=lambda other: len(column_sources(other, reading.headers)))
-        text += f"; it looks like a file of {best.table.replace('__', '/')}"
-    return text
+        place = best.table.replace("__", "/")
+        like = (
+            f"；看来是“{best.description_zh}”的文件",
+            f"; it looks like a file of {place}",
+        )
+    named = [(each, " / ".join(each.headers or each.composed_of)) for each in missing]
+    return Refusal(
+        "columns_are_missing",
+        advice=f"a new name of a column goes into expectations/staged/{source.table}.yaml",
+        header=header,
+        columns=(
+            "；".join(f"{each.label_zh}（{names}）" for each, names in named),
+            "; ".join(f"{each.label_en} ({names})" for each, names in named),
+        ),
+        like=like,
+    )

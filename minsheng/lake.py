@@ -9,7 +9,7 @@ import hashlib
 import json
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import date, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
@@ -20,10 +20,11 @@ from minsheng.contracts import Mode, PeriodKind
 PERIOD = re.compile(r"(?<!\d)((?:19|20)\d{2})(?:\s*[-_.年]?\s*(0[1-9]|1[0-2]|[1-9](?=月)))?(?!\d)")
 
 MONTHS_OF_A_YEAR = 12
+RECEIPT_FILE = "receipt.json"
 
 
 class DeliveryError(ValueError):
-    """A file that cannot be taken; the message names it and says what to do."""
+    """What cannot be done with the lake or its deliveries; the message says the way out."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,13 @@ class Receipt:
     ingested_at: str
     status: Literal["taken", "refused", "withdrawal"]
     message: str = ""
+    """Why it was refused or withdrawn."""
+    message_zh: str = ""
+    """Why it was refused, as its department is told."""
+    advice: str = ""
+    """What an engineer can do about the refusal."""
+    sender_named: str = ""
+    """The name of the area that its folder had in the place of the code."""
     mode: Mode = "snapshot"
     """How it adds up with the others, as the contract said when it came."""
     corrects: str = ""
@@ -74,6 +82,8 @@ class Receipt:
     """Accepted rows that are dated outside the period."""
     refused_by_rule: dict[str, int] = field(default_factory=dict)
     warned_by_rule: dict[str, int] = field(default_factory=dict)
+    sent_again: dict[str, str] = field(default_factory=dict)
+    """Names of files that came later with the same bytes, and when the last of each came."""
 
     @property
     def table(self) -> str:
@@ -142,14 +152,25 @@ def delivery_key(*parts: str | None) -> str:
 
 def read_receipts(lake: Path, table: str = "[!.]*__*") -> tuple[Receipt, ...]:
     """Every receipt in the lake, or of one `department__dataset`, in a total order of delivery."""
-    receipts = []
     department, _, dataset = table.partition("__")
-    for path in lake.glob(f"{department}/{dataset}/*/receipt.json"):
-        values = json.loads(path.read_text(encoding="utf-8"))
-        for name in ("headers", "unknown_columns", "absent_columns", "doubts"):
-            values[name] = tuple(values[name])
-        receipts.append(Receipt(**values))
+    receipts = map(_read, lake.glob(f"{department}/{dataset}/*/{RECEIPT_FILE}"))
     return tuple(sorted(receipts, key=lambda receipt: receipt.order))
+
+
+def _read(path: Path) -> Receipt:
+    values = json.loads(path.read_text(encoding="utf-8"))
+    for name in ("headers", "unknown_columns", "absent_columns", "doubts"):
+        values[name] = tuple(values[name])
+    return Receipt(**values)
+
+
+def note_sent_again(lake: Path, receipt: Receipt, file_name: str, moment: str) -> Receipt:
+    """Note in the lake that a file of this name has brought the bytes of a delivery again."""
+    folder = delivery_folder(lake, receipt)
+    standing = _read(folder / RECEIPT_FILE)
+    noted = replace(standing, sent_again={**standing.sent_again, file_name: moment})
+    write_receipt(folder, noted)
+    return noted
 
 
 def delivered_bytes(inbox: Path, lake: Path) -> int:
@@ -160,9 +181,9 @@ def delivered_bytes(inbox: Path, lake: Path) -> int:
 
 def write_receipt(folder: Path, receipt: Receipt) -> None:
     text = json.dumps(asdict(receipt), ensure_ascii=False, indent=1)
-    temporary = folder / "receipt.json.tmp"
+    temporary = folder / f"{RECEIPT_FILE}.tmp"
     temporary.write_text(text + "\n", encoding="utf-8")
-    temporary.replace(folder / "receipt.json")
+    temporary.replace(folder / RECEIPT_FILE)
 
 
 def effective(receipts: Iterable[Receipt], known_on: date | None) -> tuple[Receipt, ...]:

@@ -17,11 +17,8 @@ from minsheng import lake, rejects
 from minsheng.lake import Receipt
 from minsheng.project import Project
 from minsheng.quoting import literal
+from minsheng.reasons import CHINESE, ENGLISH, Words
 from minsheng.settings import RESTRICTED_FOLDER_MODE
-
-Words = tuple[str, str]
-"""The same in Chinese and in English."""
-CHINESE, ENGLISH = 0, 1
 
 MONTHS = 12
 TOP_RULES = 5
@@ -82,6 +79,7 @@ CONTRADICTIONS = f"""
     group by all
     order by count(*) desc, contradiction limit {TOP_CONTRADICTIONS}
 """
+AREAS = "select area_code, area_name from reference.area"
 LATE = """
     select dataset, stale_since from meta.source
     where department = $department and stale_since is not null order by stale_since, dataset
@@ -168,6 +166,7 @@ def _sections(
         asked = {name: value for name, value in values.items() if f"${name}" in query}
         return connection.execute(query, asked).fetchall()
 
+    areas = dict(connection.execute(AREAS).fetchall())
     return (
         Section(
             ("逐月情况", "Month by month"),
@@ -226,7 +225,12 @@ def _sections(
             ("整件退回、尚未重报", "Refused whole and not yet sent again"),
             (("数据", "dataset"), ("报送单位", "sender"), ("所属期", "period"), ("原因", "reason")),
             [
-                (datasets[each.dataset], each.sender or "", each.period, each.message)
+                (
+                    datasets[each.dataset],
+                    areas.get(each.sender or "", each.sender or ""),
+                    each.period,
+                    (each.message_zh or each.message, each.message),
+                )
                 for each in reversed(waiting)
             ],
         ),

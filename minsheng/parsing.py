@@ -4,12 +4,13 @@ Text that is not of its column's type becomes null and its column is named in `u
 a rule can refuse the row; nothing is guessed. Amounts are rounded to the fen.
 """
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from minsheng import identity
 from minsheng.contracts import Column, Contract, ContractError, Rule
-from minsheng.headers import BLANKS, column_sources
+from minsheng.headers import BLANKS, QUANTITIES, column_sources, column_texts, says_nothing
 from minsheng.quoting import literal
 
 Codes = Mapping[str, Mapping[str, str]]
@@ -35,13 +36,14 @@ READABLE_AS: Mapping[str, str] = {
     "month": "请按 2022-06 的样式填写",
     "year": "请填四位年份，如 2022",
     "integer": "请填整数",
-    "yuan": "请只填数字，以元为单位，如 1234.50",
     "number": "请只填数字",
     "flag": "请填“是”或“否”",
     "area_code": "请填12位行政区划代码",
     "code": "请按代码表中的名称填写",
 }
-"""How a cell that could not be read is to be filled in."""
+"""How a cell that could not be read is to be filled in, where no unit is in force."""
+
+CURRENCY_SIGNS = "¥￥"  # the half-width and the full-width sign
 
 TELLING_APART = (
     "birth_date",
@@ -53,6 +55,7 @@ TELLING_APART = (
 )
 """What tells the records of a dataset apart beside the name, where there is no number."""
 
+SYNONYMS_RULE = "columns_of_one_meaning_agree"
 DATED_RULE = "date_lies_in_the_period"
 
 HOUSEHOLD_NUMBERS: Mapping[str, str] = {
@@ -61,6 +64,21 @@ HOUSEHOLD_NUMBERS: Mapping[str, str] = {
     "registration_identity": "hukou_number",
 }
 """What tells households apart, and the number it is made from."""
+
+
+def readable_as(column: Column, unit: str | None) -> str:
+    """How a cell of the column is to be filled in, in a file whose amounts are in `unit`.
+
+    None is the column's own unit.
+    """
+    if not column.units:
+        return READABLE_AS.get(column.type, "")
+    return f"请只填数字，以{unit or own_unit(column)}为单位；单位不同的，请在数字后写明单位"
+
+
+def own_unit(column: Column) -> str:
+    """The unit in which the column's values stand."""
+    return next(unit for unit, size in column.units.items() if size == 1)
 
 
 def row_rules(contract: Contract) -> tuple[Rule, ...]:
@@ -78,7 +96,7 @@ def row_rules(contract: Contract) -> tuple[Rule, ...]:
                     name,
                     f"not {unread}",
                     f"{label}无法识别",
-                    READABLE_AS.get(column.type, ""),
+                    readable_as(column, None),
                 )
             )
         if column.required:
@@ -97,7 +115,7 @@ def row_rules(contract: Contract) -> tuple[Rule, ...]:
                     f"{name}_is_not_too_small",
                     name,
                     f"{name} >= {column.minimum}",
-                    f"{label}小于{column.minimum}",
+                    f"{label}小于{_limit(column, column.minimum)}",
                 )
             )
         if column.maximum is not None:
@@ -106,7 +124,7 @@ def row_rules(contract: Contract) -> tuple[Rule, ...]:
                     f"{name}_is_not_too_large",
                     name,
                     f"{name} <= {column.maximum}",
-                    f"{label}大于{column.maximum}",
+                    f"{label}大于{_limit(column, column.maximum)}",
                 )
             )
         if column.not_future:
@@ -126,6 +144,15 @@ def row_rules(contract: Contract) -> tuple[Rule, ...]:
                     name,
                     f"not {identity.is_scientific(name)}",
                     f"{label}被电子表格改成科学计数法，末位已丢失",
+                    "请先将该列设为文本格式，再按原始证件重新填写",
+                )
+            )
+            rules.append(
+                _critical(
+                    f"{name}_is_not_rounded",
+                    name,
+                    f"not {identity.is_rounded(name)}",
+                    f"{label}被当作数值，带有小数点，末位可能已丢失",
                     "请先将该列设为文本格式，再按原始证件重新填写",
                 )
             )
@@ -149,6 +176,26 @@ def row_rules(contract: Contract) -> tuple[Rule, ...]:
                 )
             )
             rules.append(
+                Rule(
+                    f"{name}_has_a_real_birth_date",
+                    "warning",
+                    identity.has_real_birth_date(name),
+                    (name,),
+                    f"{label}中的出生日期不是实有的日期，无法据以关联",
+                    "请按原始证件核对",
+                )
+            )
+            rules.append(
+                Rule(
+                    f"{name}_has_its_check_digit",
+                    "warning",
+                    f"not coalesce(contains(misspelt, ',{name},'), false)",
+                    (name,),
+                    f"{label}的校验码不符，有一位或几位填错，无法据以关联",
+                    "请按原始证件核对",
+                )
+            )
+            rules.append(
                 _critical(
                     f"{name}_is_born_before_delivery",
                     name,
@@ -157,6 +204,17 @@ def row_rules(contract: Contract) -> tuple[Rule, ...]:
                     f"{label}中的出生日期晚于送达日期",
                 )
             )
+    if contract.delivery:
+        rules.append(
+            Rule(
+                SYNONYMS_RULE,
+                "critical",
+                "disagreeing is null",
+                (),
+                "同一内容的两列填写不一致",
+                "请核对后填写一致，或清空有误的一格",
+            )
+        )
     rules += _declared_rules(contract)
     dated_by = contract.delivery.dated_by if contract.delivery else None
     if contract.delivery and dated_by:
@@ -173,6 +231,11 @@ def row_rules(contract: Contract) -> tuple[Rule, ...]:
             )
         )
     return (*rules, *contract.rules)
+
+
+def _limit(column: Column, limit: float) -> str:
+    """A limit as it is told; a file may state its amounts in another unit."""
+    return f"{limit}{own_unit(column)}" if column.units else str(limit)
 
 
 def _declared_rules(contract: Contract) -> Iterator[Rule]:
@@ -209,22 +272,40 @@ def typed_select(
     `rows` is the FROM item that has the delivered headers and `__row_number`; `constants` are the
     received columns as SQL (`delivery_id`, `sender`, `period`, `period_month`, `delivered_on`);
     `units` are the delivered units of columns that are not in their own.
-    Columns out: the contract's, `delivered_on`, `unreadable`, `converted` (each value that was not
-    read from its plain form, `column: kind`; null if all were), and the names of the rules that the
-    row breaks: `refused_by` (critical; null if accepted) and `warned_by` (warnings).
+    Columns out: the contract's, `delivered_on`, `unreadable` (columns whose text is not
+    understood), `disagreeing` (columns for which two delivered ones stand that say different
+    things), `misspelt` (identity numbers with a wrong check character), `converted` (each value
+    that was not read from its plain form, `column: kind`; null if all were), and the names of the
+    rules that the row breaks: `refused_by` (critical; null if accepted) and `warned_by` (warnings).
     """
     sources = column_sources(contract, delivered)
     identities = _identities(contract)
     made = {*constants, "row_number", *identities}
     own = [column for column in contract.columns if column.name not in made]
-    forms = {column.name: _form(column, codes, units.get(column.name)) for column in own}
+    synonyms: dict[str, Column] = {}
+    for name, columns_text in column_texts(contract, delivered).items():
+        for place, text in enumerate(columns_text[1:], start=2):
+            synonyms[f"{name}__{place}"] = contract.column(name)
+            sources[f"{name}__{place}"] = text
+    every = own + [
+        replace(column, name=name, default=None, otherwise=None)
+        for name, column in synonyms.items()
+    ]
+    forms = {column.name: _form(column, codes, units.get(column.name)) for column in every}
     read = [name for name, form in forms.items() if form]
     mended = [
         column.name for column in own if column.type in NUMBERS_AS_TEXT and column.name in sources
     ]
+    marked = {
+        column.name: f"{column.name} is null and {says_nothing(f'{column.name}__text')}"
+        for column in own
+        if column.type in QUANTITIES
+    }
     unread = {
         name: f"{name} is null and nullif(trim({name}__text, '{BLANKS}'), '') is not null"
+        + (f" and not {says_nothing(f'{name}__text')}" if name in marked else "")
         for name in read
+        if name not in synonyms
     }
     rules = row_rules(contract)
     broken = {
@@ -237,23 +318,40 @@ def typed_select(
     }
     # what has a plain form is read from it first, so that the other forms cost nothing where there
     # are none, and telling which was read costs nothing either
-    texts = [f"{_clean(column, sources.get(column.name))} as {column.name}" for column in own]
+    texts = [f"{_clean(column, sources.get(column.name))} as {column.name}" for column in every]
     texts += [f"{sources[name]} as {name}__delivered" for name in mended]
-    supplied = [f"{_supplied(column)} as {column.name}" for column in own]
+    supplied = [f"{_supplied(column)} as {column.name}" for column in every]
     supplied += [f"{name}__delivered" for name in mended]
-    plain = [column.name for column in own] + [f"{name}__delivered" for name in mended]
+    plain = [column.name for column in every] + [f"{name}__delivered" for name in mended]
     with_plain = {name: form.plain for name, form in forms.items() if form and form.plain}
     plain += [f"{form} as {name}__plain" for name, form in with_plain.items()]
     typed = [form.value(name) if form else name for name, form in forms.items()]
     typed += [f"{name} as {name}__text" for name in read]
     typed += [f"{name}__plain" for name in with_plain]
     typed += [f"{name}__delivered" for name in mended]
+    numbers = [column.name for column in own if column.type == "id_number"]
+    typed += [f"{identity.has_wrong_check_digit(name)} as {name}__misspelt" for name in numbers]
+    misspelt = [(f"{name}__misspelt", literal(name)) for name in numbers]
     typed += [f"{expression} as {name}" for name, expression in constants.items()]
-    conversions = [each for name, form in forms.items() if form for each in form.conversions(name)]
+    disagreeing = [
+        (_disagree(name, column, is_read=forms[name] is not None), literal(column.name))
+        for name, column in synonyms.items()
+    ]
+    conversions = [
+        each
+        for name, form in forms.items()
+        if form and name not in synonyms
+        for each in form.conversions(name)
+    ]
+    conversions += [
+        (f"{name} is not null", literal(f"{name}: one of several columns"))
+        for name in dict.fromkeys(column.name for column in synonyms.values())
+    ]
+    conversions += [(test, literal(f"{name}: a mark for nothing")) for name, test in marked.items()]
     conversions += [
         (f"{name}__delivered <> {name}", f"'{name}: one form of digits'") for name in mended
     ]
-    kept = [column.name for column in contract.columns if column.name in forms]
+    kept = [column.name for column in contract.columns if column in own]
     kept += ["row_number", *constants]
     identified = [f"{expression} as {name}" for name, expression in identities.items()]
     return f"""
@@ -276,15 +374,28 @@ typed as (
 judged as (
     select {", ".join(kept + identified)},
         ',' || {_named(_faults(unread))} || ',' as unreadable,
+        {_named(disagreeing)} as disagreeing,
+        ',' || {_named(misspelt)} || ',' as misspelt,
         {_named(conversions)} as converted
     from typed
 )
 select
-    {", ".join([*kept, *identities])}, unreadable, converted,
+    {", ".join([*kept, *identities])}, unreadable, disagreeing, misspelt, converted,
     {_named(_faults(broken["critical"]))} as refused_by,
     {_named(_faults(broken["warning"]))} as warned_by
 from judged
 """
+
+
+def _disagree(synonym: str, column: Column, is_read: bool) -> str:
+    """Whether a further delivered column says something else than the one that counts."""
+    name = column.name
+    if is_read:
+        filled = f"nullif(trim({synonym}__text, '{BLANKS}'), '')"
+        return f"{filled} <> trim({name}__text, '{BLANKS}') and {synonym} is distinct from {name}"
+    if column.type == "name":
+        return f"{identity.name_key(synonym)} <> {identity.name_key(name)}"
+    return f"{synonym} <> {name}"
 
 
 def _identities(contract: Contract) -> dict[str, str]:
@@ -342,12 +453,15 @@ def _clean(column: Column, source: str | None) -> str:
             f"case when regexp_full_match({source}, '{shape}') then {source} "
             f"else nullif({identity.normalised_id(source)}, '') end"
         )
+    is_quantity = column.type in QUANTITIES
     if column.type not in ("text", "name", "code", "flag") and not (
         column.otherwise or column.default
     ):
         # trimming costs more than reading a number: left to what is not read at once
         return f"nullif({source}, '')"
-    return f"nullif(trim({source}, '{BLANKS}'), '')"
+    text = f"nullif(trim({source}, '{BLANKS}'), '')"
+    # what stands in its place is not known either, and the other source of the value is asked
+    return f"case when not {says_nothing(text)} then {text} end" if is_quantity else text
 
 
 def _supplied(column: Column) -> str:
@@ -369,8 +483,8 @@ class _Form:
     """The value of every other form that is understood, else null."""
     kinds: tuple[tuple[str, str], ...] = ()
     """What other forms are called, and the pattern of each; the first that fits."""
-    unit: str | None = None
-    """What the value was converted from."""
+    others: tuple[tuple[str, str], ...] = ()
+    """What else is counted: a test of the typed row, and what it is called."""
 
     def value(self, name: str) -> str:
         if self.plain is None:
@@ -390,8 +504,7 @@ class _Form:
             tests += [("full width", f"{_half_width(text)} <> {text}"), ("other form", "true")]
             named = " ".join(f"when {test} then '{name}: {kind}'" for kind, test in tests)
             found.append((f"{name}__plain is null and {name} is not null", f"case {named} end"))
-        if self.unit:
-            found.append((f"{name} is not null", literal(f"{name}: {self.unit}")))
+        found += [(test, literal(f"{name}: {kind}")) for test, kind in self.others]
         return found
 
 
@@ -408,6 +521,8 @@ DATE_KINDS = (
     ("slashes", ".*/.*"),
     ("dots", ".*[.].*"),
 )
+GROUPED = "[+-]?([0-9]+|[0-9]{1,3}(,[0-9]{3})+)?([.][0-9]*)?"
+DECIMAL_PLACES = {"yuan": 2, "number": 6}
 NUMBER_KINDS = (("thousands separators", ".*,.*"),)
 AREA_KINDS = (("short code", "[0-9]{2,9}"),)
 
@@ -441,16 +556,7 @@ def _form(column: Column, codes: Codes, unit: str | None) -> _Form | None:
             f"try_cast({digits} as {column.duckdb_type})",
         )
     if column.type in ("yuan", "number"):
-        # programs write `1e+05` when it is exact; a spreadsheet's `1.23E+05` has lost digits
-        grouped = "[+-]?([0-9]+|[0-9]{1,3}(,[0-9]{3})+)?([.][0-9]*)?"
-        digits = f"replace(regexp_extract({mended}, '^({grouped})$', 1), ',', '')"
-        plain = f"regexp_full_match({name}, '-?[0-9]+([.][0-9]+)?(e[+-]?[0-9]+)?')"
-        return _Form(
-            f"case when {plain} then {_number(column, name, unit)} end",
-            _number(column, digits, unit),
-            NUMBER_KINDS,
-            f"{unit} to {column.type}" if unit else None,
-        )
+        return _quantity(column, unit)
     if column.type == "date":
         plain = f"regexp_full_match({name}, '{PLAIN_YEAR}-[0-9]{{2}}-[0-9]{{2}}')"
         return _Form(
@@ -479,16 +585,84 @@ def _form(column: Column, codes: Codes, unit: str | None) -> _Form | None:
     raise ContractError(f"column {name}: a delivered column cannot be of type {column.type!r}")
 
 
-def _number(column: Column, digits: str, unit: str | None) -> str:
+def _quantity(column: Column, unit: str | None) -> _Form:
+    """A number, or an amount in `unit`; a cell that states a unit itself is read by that one."""
+    name, text = column.name, f"{column.name}__text"
+    # programs write `1e+05` when it is exact; a spreadsheet's `1.23E+05` has lost digits
+    plain = f"regexp_full_match({name}, '-?[0-9]+([.][0-9]+)?(e[+-]?[0-9]+)?')"
+    size = _size(column, unit)
+    sizes = _sizes_in_cells(column, unit)
+    any_unit = "|".join(map(re.escape, sizes))
+    # a sign of the currency does not tell whether 万元 are meant where the file is in those
+    sign = f"[{CURRENCY_SIGNS}]?" if sizes and _size(column, _base(unit)) == 1 else ""
+    behind = f"[{BLANKS}]*({any_unit})?" if sizes else ""
+    pattern = literal(f"^{sign}({GROUPED}){behind}$")
+
+    def digits(cell: str) -> str:
+        return f"replace(regexp_extract({_half_width(cell)}, {pattern}, 1), ',', '')"
+
+    def stated(cell: str) -> str:
+        """The size of the unit that the cell states, else null."""
+        listed = ", ".join(f"{literal(each)}: {factor}" for each, factor in sizes.items())
+        return f"map {{{listed}}}[regexp_extract({_half_width(cell)}, '({any_unit})$', 1)]"
+
+    mended = _sized(column, digits(name), size)
+    exact = (
+        f"coalesce(try_cast({text} as decimal(28,8)), try_cast({digits(text)} as decimal(28,8)))"
+    )
+    exact = f"{exact} * {size}::decimal(10,0)"
+    kinds: tuple[tuple[str, str], ...] = NUMBER_KINDS
+    others: list[tuple[str, str]] = []
+    if sizes:
+        own = _sized(column, digits(name), stated(name))
+        mended = f"case when {stated(name)} is null then {mended} else {own} end"
+        kinds = (("its own unit", f".*({any_unit})"), ("sign", f"[{CURRENCY_SIGNS}].*"), *kinds)
+        is_own = f"({name}__plain is null and {stated(text)} is not null)"
+        in_own = f"try_cast({digits(text)} as decimal(28,8)) * {stated(text)}::decimal(10,0)"
+        exact = f"case when {is_own} then {in_own} else {exact} end"
+        if unit:
+            others.append((f"{name} is not null and not {is_own}", f"{unit} to {column.type}"))
+    # nearly no text has so many decimals, and to look where its point is costs next to nothing
+    places = DECIMAL_PLACES[column.type]
+    point = f"strpos({text}, '.')"
+    has_more = f"({point} > 0 and {point} < strlen({text}) - {places} or contains({text}, '．'))"
+    others.append((f"{name} is not null and {has_more} and {exact} <> {name}", "rounded"))
+    return _Form(
+        f"case when {plain} then {_sized(column, name, size)} end", mended, kinds, tuple(others)
+    )
+
+
+def _sized(column: Column, number: str, size: int | str) -> str:
+    """The value of a number's text (as SQL) in a unit of `size`."""
+    if size == 1:
+        return f"try_cast({number} as {column.duckdb_type})"
+    amount = f"try_cast({number} as decimal(28,8)) * {size}::decimal(10,0)"
+    return f"try_cast({amount} as {column.duckdb_type})"
+
+
+def _size(column: Column, unit: str | None) -> int:
+    """How many of the column's own unit one `unit` is."""
     if unit is None:
-        return f"try_cast({digits} as {column.duckdb_type})"
-    size = column.units.get(unit)
-    if size is None:
+        return 1
+    if unit not in column.units:
         raise ContractError(
             f"column {column.name}: a delivery is in {unit}, which the contract no longer reads"
         )
-    amount = f"try_cast({digits} as decimal(28,8)) * {size}::decimal(10,0)"
-    return f"try_cast({amount} as {column.duckdb_type})"
+    return column.units[unit]
+
+
+def _base(unit: str | None) -> str | None:
+    """A unit without what it is over."""
+    return unit.partition("/")[0] if unit else None
+
+
+def _sizes_in_cells(column: Column, unit: str | None) -> dict[str, int]:
+    """The size of each unit that a cell may state in a file in `unit`.
+
+    80元 under a header in 元/月 is a month's, as all of the column is.
+    """
+    over = _size(column, unit) // _size(column, _base(unit))
+    return {each: size if "/" in each else size * over for each, size in column.units.items()}
 
 
 def _date(mended: str) -> str:

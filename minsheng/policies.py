@@ -12,8 +12,7 @@ from datetime import date
 from itertools import pairwise
 from pathlib import Path
 
-import yaml
-
+from minsheng.documents import read_document
 from minsheng.link_rules import RuleTable, load_rules
 from minsheng.settings import Settings
 
@@ -135,6 +134,20 @@ def rule_value(settings: Settings, rule_id: str, area_code: str, day: date) -> f
 def area_codes(settings: Settings) -> frozenset[str]:
     """The code of every area that is listed, or was an area's in earlier years."""
     return frozenset(str(row["area_code"]) for row in _area_rows(settings))
+
+
+SENDING_LEVELS = ("city", "county", "town")
+"""Levels whose areas are known by their names; villages and offices may be called alike."""
+
+
+def areas_by_name(settings: Settings) -> dict[str, list[str]]:
+    """The codes of the deployment's area and those in it, by their names."""
+    found = {str(row["area_code"]): row for row in _area_rows(settings)}
+    named: dict[str, list[str]] = {}
+    for code, row in sorted(found.items()):
+        if row["area_level"] in SENDING_LEVELS and settings.area_code in _upwards(code, found):
+            named.setdefault(str(row["area_name"]), []).append(code)
+    return named
 
 
 def _areas(settings: Settings) -> list[Row]:
@@ -575,7 +588,7 @@ def _named(settings: Settings, file_name: str) -> dict[str, dict[str, object]]:
 
 
 def _read(path: Path) -> dict[str, object]:
-    content = yaml.load(path.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)
+    content = read_document(path)
     if content is None:
         return {}
     if not isinstance(content, dict):

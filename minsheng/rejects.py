@@ -1,7 +1,9 @@
 """What goes back to a department: refused rows in a workbook, refused files with a letter."""
 
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TypedDict
 
@@ -110,19 +112,24 @@ def write(
         each.mkdir(parents=True, exist_ok=True, mode=RESTRICTED_FOLDER_MODE)
     if receipt.status == "refused":
         letter.write_text(
-            f"{receipt.message}\n\n文件 {receipt.file_name} 整件退回，未采用其中任何一行。"
-            f"\nThe file was refused whole; the last good delivery stays in force.\n",
+            f"{receipt.message_zh}\n文件整件退回，未采用其中任何一行；继续沿用上一次合格的交付。\n\n"
+            f"{receipt.message}\n"
+            "The file was refused whole; the last good delivery stays in force.\n",
             encoding="utf-8",
         )
     if receipt.rows_refused:
-        refused = _refused_by(connection, delivery, receipt)
+        refused = _refused_by(connection, delivery, source, receipt)
         malformed = malformed_rows(connection, delivery)
         numbers = {*refused, *(line.row_number for line in malformed)}
         texts = corrections.texts_of(connection, delivery / ROWS_FILE, numbers)
-        cells = _refused_cells(source, codes, receipt, refused, malformed, texts)
+        cells = _refused_cells(codes, receipt, refused, malformed, texts)
         listed = pl.DataFrame(cells, schema=REFUSED_SCHEMA)
         write_sealed(connection, listed, delivery / REFUSED_FILE)
-        _write_workbook(workbook, source, receipt, cells, texts)
+        faulty = {
+            number: {header for fault in faults for header in fault.headers}
+            for number, faults in refused.items()
+        }
+        _write_workbook(workbook, source, receipt, cells, faulty, texts)
     for path in (letter, workbook):
         if path.exists():
             path.chmod(RESTRICTED_FILE_MODE)
@@ -144,6 +151,7 @@ def _write_workbook(
     source: Contract,
     receipt: Receipt,
     refused: Sequence[RefusedCell],
+    faulty: Mapping[int, Collection[str]],
     texts: Texts,
 ) -> None:
     """A delivered text is text: not a formula that the reader's program would run, not a link."""
@@ -162,7 +170,7 @@ def _write_workbook(
         for place, width in enumerate(REASON_COLUMNS.values()):
             sheet.set_column(place, place, width)
         if receipt.status == "taken":
-            _write_mending_sheet(workbook, source, receipt, listed, texts)
+            _write_mending_sheet(workbook, source, receipt, listed, faulty, texts)
     path.write_bytes(content.getvalue())
 
 
@@ -171,15 +179,10 @@ def _write_mending_sheet(
     source: Contract,
     receipt: Receipt,
     refused: Sequence[RefusedCell],
+    faulty: Mapping[int, Collection[str]],
     texts: Texts,
 ) -> None:
-    """The refused rows as delivered, with the cells marked that a rule names."""
-    columns = {column.label_zh: headers_of(column, receipt.headers) for column in source.columns}
-    faulty: dict[int, set[str]] = {}
-    for cell in refused:
-        labels = cell["column"].split("、")
-        named = {header for label in labels for header in columns.get(label, ())}
-        faulty.setdefault(cell["row_number"], set()).update(named)
+    """The refused rows as delivered; `faulty` has the headers of the cells to mark, row by row."""
     hidden = corrections.masked_headers(source, receipt.headers)
     marked = workbook.add_format({"bg_color": "#FFF2CC", "num_format": "@"})
     plain = workbook.add_format({"num_format": "@"})
@@ -189,59 +192,80 @@ def _write_mending_sheet(
     sheet.write_row(1, 0, [corrections.ROW_HEADER, *receipt.headers], bold)
     sheet.set_column(0, len(receipt.headers), MENDING_WIDTH, plain)
     sheet.freeze_panes(2, 1)
-    for place, number in enumerate(sorted(faulty), start=2):
+    for place, number in enumerate(sorted({cell["row_number"] for cell in refused}), start=2):
         row = texts[number]
         sheet.write_string(place, 0, str(number), plain)
         for column, header in enumerate(receipt.headers, start=1):
             text = corrections.shown(row.get(header), header in hidden)
-            is_faulty = header in faulty[number] or not row
+            is_faulty = header in faulty.get(number, ()) or not row
             sheet.write_string(place, column, text, marked if is_faulty else plain)
 
 
+@dataclass(frozen=True)
+class _Fault:
+    """A rule that refuses a row, and what it is about."""
+
+    rule: Rule | None
+    """None for those that no contract declares."""
+    name: str
+    columns: tuple[Column, ...]
+    headers: tuple[str, ...]
+    """How the file names the columns; empty if it has none of them."""
+
+
 def _refused_by(
-    connection: duckdb.DuckDBPyConnection, delivery: Path, receipt: Receipt
-) -> dict[int, str]:
-    """The rules that refuse each row, joined by commas, by its number in the file."""
+    connection: duckdb.DuckDBPyConnection, delivery: Path, source: Contract, receipt: Receipt
+) -> dict[int, list[_Fault]]:
+    """What refuses each row, by its number in the file."""
     typed = delivery / "typed" / f"{receipt.contract_hash}.parquet"
-    return dict(
-        connection.execute(
-            f"select row_number, refused_by from {sealed_parquet(typed)} "
-            "where refused_by is not null"
-        ).fetchall()
-    )
+    rules = {rule.name: rule for rule in parsing.row_rules(source)}
+
+    def fault(name: str, disagreeing: str | None) -> _Fault:
+        rule = rules.get(name)
+        named = rule.columns if rule else ()
+        if name == parsing.SYNONYMS_RULE:
+            named = tuple((disagreeing or "").split(","))
+        columns = tuple(map(source.column, named))
+        headers = [header for each in columns for header in headers_of(each, receipt.headers)]
+        return _Fault(rule, name, columns, tuple(dict.fromkeys(headers)))
+
+    known = cache(fault)
+    rows = connection.execute(
+        f"select row_number, refused_by, disagreeing from {sealed_parquet(typed)} "
+        "where refused_by is not null"
+    ).fetchall()
+    return {
+        number: [known(name, disagreeing) for name in names.split(",")]
+        for number, names, disagreeing in rows
+    }
 
 
 def _refused_cells(
-    source: Contract,
     codes: parsing.Codes,
     receipt: Receipt,
-    refused: Mapping[int, str],
+    refused: Mapping[int, Sequence[_Fault]],
     malformed: Sequence[MalformedRow],
     texts: Texts,
 ) -> list[RefusedCell]:
     """One entry per refused row and rule it breaks, in order.
 
-    Keys: row_number, column (label), value (masked), rule, reason, mend (what the sender should
-    do).
+    Keys: row_number, column (as the file names it), value (masked), rule, reason, mend (what the
+    sender should do).
     """
-    rules = {rule.name: rule for rule in parsing.row_rules(source)}
-    sources = {column.name: headers_of(column, receipt.headers) for column in source.columns}
     cells: list[RefusedCell] = []
-    for number, names in refused.items():
-        for name in names.split(","):
-            rule = rules.get(name)
-            columns = [source.column(each) for each in (rule.columns if rule else ())]
-            headers = [header for column in columns for header in sources[column.name]]
-            value = " / ".join(texts[number].get(header) or "" for header in headers)
-            direct = any(column.sensitivity == "direct" for column in columns)
+    for number, faults in refused.items():
+        for fault in faults:
+            value = " / ".join(texts[number].get(header) or "" for header in fault.headers)
+            direct = any(column.sensitivity == "direct" for column in fault.columns)
+            labels = fault.headers or [column.label_zh for column in fault.columns]
             cells.append(
                 {
                     "row_number": number,
-                    "column": "、".join(column.label_zh for column in columns),
+                    "column": "、".join(labels),
                     "value": corrections.told(value, direct),
-                    "rule": name,
-                    "reason": rule.why if rule else REASONS[name],
-                    "mend": _how_to_mend(rule, columns, codes) if rule else MENDS[name],
+                    "rule": fault.name,
+                    "reason": fault.rule.why if fault.rule else REASONS[fault.name],
+                    "mend": _how_to_mend(fault, codes, receipt),
                 }
             )
     for line in malformed:
@@ -258,14 +282,19 @@ def _refused_cells(
     return sorted(cells, key=lambda cell: (cell["row_number"], cell["rule"]))
 
 
-def _how_to_mend(rule: Rule, columns: Sequence[Column], codes: parsing.Codes) -> str:
-    """What the rule says; for a word that is not in a list, the words that are."""
+def _how_to_mend(fault: _Fault, codes: parsing.Codes, receipt: Receipt) -> str:
+    """What the rule says, amounts in the file's unit; where words are listed, which they are."""
+    if fault.rule is None:
+        return MENDS[fault.name]
+    mend = fault.rule.mend
     words: dict[str, str] = {}
-    for column in columns if rule.mend else ():
+    for column in fault.columns if mend else ():
+        if mend == parsing.readable_as(column, None):
+            mend = parsing.readable_as(column, receipt.units.get(column.name))
         for text, code in codes.get(column.codes or "", {}).items():
             if text != code:
                 words.setdefault(code, text)
     if not words:
-        return rule.mend
+        return mend
     shown = "、".join(list(words.values())[:SHOWN_WORDS])
-    return f"{rule.mend}：{shown}{'等' if len(words) > SHOWN_WORDS else ''}"
+    return f"{mend}：{shown}{'等' if len(words) > SHOWN_WORDS else ''}"

@@ -3,10 +3,10 @@
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
-import yaml
+from minsheng.documents import read_document
 
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
 RESTRICTED_FILE_MODE = 0o600
@@ -102,7 +102,9 @@ def load_settings(home: Path | None = None, deployment: str | None = None) -> Se
             f"deployment {chosen!r} has no settings.yaml; set MINSHENG_DEPLOYMENT to one of "
             f"{known} or to a folder that holds one"
         )
-    values = yaml.load(path.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)
+    values: Any = read_document(path)
+    if not isinstance(values, dict):
+        raise SettingsError(f"{path}: expected names and values")
     pseudonyms = values.get("pseudonyms") or {}
     algorithm = pseudonyms.get("algorithm", "sha256")
     if algorithm not in ALGORITHMS:

@@ -126,19 +126,19 @@ def make_staged(warehouse: Warehouse, project: Project, source: Contract) -> int
     return int(str(warehouse.rows(f"select count(*) from {source.name}")[0][0]))
 
 
+JUDGED = ("unreadable", "disagreeing", "misspelt", "refused_by", "warned_by")
+"""What is told of a received row, as text."""
+
+
 def _received_select(source: Contract, typed: Sequence[Path]) -> str:
     columns = [column.name for column in source.columns]
     if typed:
-        listed = ", ".join(columns)
-        return (
-            f"select {listed}, delivered_on, unreadable, refused_by, warned_by "
-            f"from {sealed_parquet(typed)}"
-        )
-    empty = ", ".join(f"null::{c.duckdb_type} as {c.name}" for c in source.columns)
-    return (
-        f"select {empty}, null::date as delivered_on, null::varchar as unreadable, "
-        "null::varchar as refused_by, null::varchar as warned_by where false"
-    )
+        listed = ", ".join([*columns, "delivered_on", *JUDGED])
+        return f"select {listed} from {sealed_parquet(typed)}"
+    kinds = {column.name: column.duckdb_type for column in source.columns}
+    kinds |= {"delivered_on": "date", **dict.fromkeys(JUDGED, "varchar")}
+    empty = ", ".join(f"null::{kind} as {name}" for name, kind in kinds.items())
+    return f"select {empty} where false"
 
 
 def _raw_select(

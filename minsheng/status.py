@@ -1,10 +1,14 @@
-"""Where everything stands: sources, the waiting inbox, the current version."""
+"""Where everything stands: sources, the waiting inbox, the last refresh, the current version."""
+
+from dataclasses import asdict
 
 from minsheng import lake
 from minsheng.contracts import Contract
-from minsheng.inbox import waiting_files
+from minsheng.faults import without_numbers
+from minsheng.inbox import misplaced_files, readable_path, waiting_files
 from minsheng.lake import Receipt
 from minsheng.meta import due_and_stale
+from minsheng.outcome import read_note
 from minsheng.project import Project, latest_month
 from minsheng.release import current, versions
 from minsheng.settings import Settings
@@ -18,17 +22,24 @@ def status_of(settings: Settings) -> dict[str, object]:
 
     `sources` has one entry per enabled dataset: its last delivery in force, the rows accepted and
     refused over all deliveries in force, and since when the dataset is later than promised as seen
-    from the latest month that any dataset covers.
+    from the latest month that any dataset covers. `last_refresh` says what the last one came to,
+    when, and what no database gave it.
     """
     project = Project(settings)
     tables = {source.table for source in project.sources}
     receipts = [r for r in lake.read_receipts(settings.lake) if r.table in tables]
     effective = lake.effective(receipts, None)
     version = current(settings)
+    note = read_note(settings)
+    misplaced = misplaced_files(settings, project.sources)
     return {
         "home": str(settings.home),
         "deployment": settings.name_zh,
         "waiting_files": len(waiting_files(settings.inbox)),
+        "misplaced_files": [
+            without_numbers(readable_path(path.relative_to(settings.inbox))) for path in misplaced
+        ],
+        "last_refresh": asdict(note) if note else None,
         "current_version": version.version if version else None,
         "build_id": version.build_id if version else None,
         "as_of_month": version.as_of_month if version else None,
@@ -49,14 +60,24 @@ def status_text(status: dict[str, object]) -> str:
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
         for row in rows
     ]
-    refused = status["files_refused_whole"]
+    refused, misplaced = status["files_refused_whole"], status["misplaced_files"]
     assert isinstance(refused, list)
+    assert isinstance(misplaced, list)
+    last = status["last_refresh"]
+    assert last is None or isinstance(last, dict)
     return "\n".join(
         [
             f"home      {status['home']} ({status['deployment']})",
             f"current   {_shown(status['current_version'])}  build {_shown(status['build_id'])}  "
             f"as of {_shown(status['as_of_month'])}",
+            *[
+                f"refresh   {last['state']} at {last['at']}: {last['message']}"
+                for last in [last]
+                if last
+            ],
             f"inbox     {status['waiting_files']} files waiting",
+            *[f"misplaced {path} lies in no dataset's folder" for path in misplaced],
+            *[f"unfetched {line}" for line in (last["unfetched"] if last else ())],
             "",
             *table,
             *[f"refused   {message}" for message in refused],
@@ -82,7 +103,8 @@ def _source(project: Project, source: Contract, effective: tuple[Receipt, ...]) 
 
 def _refused_whole(receipt: Receipt) -> str:
     place = (receipt.department, receipt.dataset, receipt.sender)
-    return "/".join(part for part in place if part) + f": {receipt.message}"
+    advice = f" ({receipt.advice})" if receipt.advice else ""
+    return "/".join(part for part in place if part) + f": {receipt.message}{advice}"
 
 
 def _shown(value: object) -> str:

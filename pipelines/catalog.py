@@ -10,7 +10,7 @@ from assets.warehouse_resource import WarehouseResource
 from pipelines.freshness import with_freshness
 from pipelines.jobs import refresh
 from pipelines.schedules import nightly_refresh
-from pipelines.sensors import inbox
+from pipelines.sensors import inbox, note_failure, note_success
 
 
 @cache
@@ -20,7 +20,7 @@ def definitions_of(deployment: Path) -> dg.Definitions:
         assets=with_freshness(all_assets(deployment)),
         jobs=[refresh],
         schedules=[nightly_refresh],
-        sensors=[inbox],
+        sensors=[inbox, note_failure, note_success],
         resources={"warehouse": WarehouseResource()},
         executor=dg.in_process_executor,
     )

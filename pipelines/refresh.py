@@ -2,16 +2,17 @@
 
 import os
 import shutil
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from minsheng import databases, encryption, lake, originals, pseudonyms
-from minsheng.faults import told, without_numbers
+from minsheng.faults import told
 from minsheng.inbox import misplaced_files, waiting_files
+from minsheng.outcome import State, note_refresh, told_of
 from minsheng.project import Project, gather_inputs
 from minsheng.release import Version, current, withdrawn
 from minsheng.settings import Settings
@@ -19,12 +20,15 @@ from minsheng.settings import Settings
 if TYPE_CHECKING:
     from dagster import DagsterEvent, DagsterInstance, ExecuteInProcessResult
 
+NOTED_TAG = "minsheng/noted"
+"""On a run whose outcome is noted by whoever started it, and by no sensor."""
+
 
 @dataclass(frozen=True)
 class Outcome:
     """What a refresh came to; `message` says it in one line."""
 
-    state: Literal["published", "nothing_new", "failed"]
+    state: State
     message: str
     version: Version | None
     misplaced: tuple[Path, ...] = ()
@@ -47,14 +51,34 @@ def refresh(
 ) -> Outcome:
     """Fetch from the databases, take the inbox, build, audit, publish; or find nothing new.
 
-    The current version changes only if everything went well. Raises SettingsError if the home's
-    keys are gone or others, unless `rotate_keys` asks for other pseudonyms.
+    The current version changes only if everything went well. What it came to is noted in the home.
+    Raises SettingsError if the home's keys are gone or others, unless `rotate_keys` asks for other
+    pseudonyms.
     """
+    now = datetime.now(settings.time_zone)
+    note_refresh(settings, "started", "it has not ended yet, or was ended from outside", now)
+    try:
+        outcome = _refresh(settings, now, known_on, as_of, progress, rotate_keys)
+    except Exception as fault:
+        note_refresh(settings, "failed", told(fault), datetime.now(settings.time_zone))
+        raise
+    ended = datetime.now(settings.time_zone)
+    note_refresh(settings, outcome.state, outcome.message, ended, outcome.unfetched)
+    return outcome
+
+
+def _refresh(
+    settings: Settings,
+    now: datetime,
+    known_on: date | None,
+    as_of: date | None,
+    progress: Callable[[str], None],
+    rotate_keys: bool,
+) -> Outcome:
     project = Project(settings, known_on, as_of, rotate_keys)
     # before anything else: a home whose keys are gone is left as it is
     encryption.load_keys(settings)
     pseudonyms.load_key(settings, rotate_keys)
-    now = datetime.now(settings.time_zone)
     unfetched = databases.fetch(project, now)
     originals.remove_old(settings, now)
     misplaced = misplaced_files(settings, project.sources)
@@ -62,7 +86,7 @@ def refresh(
     if not has_news(settings, known_on, as_of, rotate_keys):
         message = "nothing new since the last refresh"
         return Outcome("nothing_new", message, published, misplaced, unfetched=unfetched)
-    known = {receipt.delivery_id for receipt in lake.read_receipts(settings.lake)}
+    known = {receipt.delivery_id: receipt for receipt in lake.read_receipts(settings.lake)}
     fault = ""
     try:
         result, events = _run(settings, known_on, as_of, progress, rotate_keys)
@@ -70,35 +94,11 @@ def refresh(
     except StoreError as broken:
         fault = str(broken)
     made = current(settings)
-    taken = _taken(settings, known)
+    taken = told_of(lake.read_receipts(settings.lake), known)
     if fault and made == published:
         return Outcome("failed", fault, published, misplaced, taken, unfetched)
     message = f"published {made.version if made else '?'}" + (f", but {fault}" if fault else "")
     return Outcome("published", message, made, misplaced, taken, unfetched)
-
-
-def _taken(settings: Settings, known: Collection[str]) -> tuple[str, ...]:
-    receipts = lake.read_receipts(settings.lake)
-    new = [receipt for receipt in receipts if receipt.delivery_id not in known]
-    if not new:
-        return ()
-    in_force = {receipt.delivery_id for receipt in lake.effective(receipts, None)}
-    good = [receipt for receipt in new if receipt.status == "taken"]
-    lines = [
-        f"took {len(good)} files: {sum(r.rows_accepted for r in good):,} rows accepted, "
-        f"{sum(r.rows_refused for r in good):,} refused"
-    ]
-    for receipt in new:
-        place = "/".join(p for p in (receipt.department, receipt.dataset, receipt.sender) if p)
-        if receipt.status == "refused":
-            lines.append(f"refused {place}: {receipt.message}")
-        elif receipt.status == "taken" and receipt.delivery_id not in in_force:
-            lines.append(
-                f"taken but not in force, a later one is there: {place}/{receipt.file_name} "
-                f"of {receipt.delivered_at}"
-            )
-        lines += [f"odd but taken, {place}/{receipt.file_name}: {d}" for d in receipt.doubts]
-    return tuple(map(without_numbers, lines))
 
 
 def has_news(
@@ -169,6 +169,7 @@ def _run(
                 .execute_in_process(
                     instance=instance,
                     run_id=run_id,
+                    tags={NOTED_TAG: "true"},
                     raise_on_error=False,
                     run_config={
                         "resources": {"warehouse": {"config": config}},
@@ -189,10 +190,17 @@ def _reason(result: "ExecuteInProcessResult", events: list["DagsterEvent"]) -> s
             failures = evaluation.metadata["failures"].value
             return f"{evaluation.asset_key.to_user_string()} breaks its contract: {failures}"
     for event in events:
-        error = getattr(event.event_specific_data, "error", None)
-        if error is not None:
-            while error.cause is not None:
-                error = error.cause
-            message = str(error.message).strip().rpartition(f"{error.cls_name}: ")[2]
-            return f"{event.step_key}: {message}" if event.step_key else message
+        if message := told_error(event):
+            return message
     return "the run failed; look at it with `dagster dev`"
+
+
+def told_error(event: "DagsterEvent") -> str:
+    """The innermost cause of the error that an event tells, in one line; empty if it tells none."""
+    error = getattr(event.event_specific_data, "error", None)
+    if error is None:
+        return ""
+    while error.cause is not None:
+        error = error.cause
+    message = str(error.message).strip().rpartition(f"{error.cls_name}: ")[2]
+    return f"{event.step_key}: {message}" if event.step_key else message

@@ -6,6 +6,7 @@ import dagster as dg
 
 from minsheng.databases import fetch
 from minsheng.originals import remove_old
+from minsheng.outcome import note_refresh
 from minsheng.project import Project
 from minsheng.settings import load_settings
 from pipelines.jobs import refresh
@@ -29,5 +30,8 @@ def nightly_refresh(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg
     for line in unfetched:
         context.log.warning(line)
     if has_news(settings):
+        note_refresh(settings, "started", "the nightly run has not ended yet", now, unfetched)
         return dg.RunRequest()
-    return dg.SkipReason("; ".join(("nothing new since the last refresh", *unfetched)))
+    nothing = "nothing new since the last refresh"
+    note_refresh(settings, "nothing_new", nothing, now, unfetched)
+    return dg.SkipReason("; ".join((nothing, *unfetched)))

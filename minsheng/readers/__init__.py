@@ -43,7 +43,7 @@ def read_rows(
     key. Raises UnreadableFile.
     """
     if path.stat().st_size == 0:
-        raise UnreadableFile("the file is empty (0 bytes); send it again")
+        raise UnreadableFile("file_is_empty")
     suffix = path.suffix.lower()
     if suffix == archive.SUFFIX:
         return archive.read(
@@ -62,6 +62,7 @@ def read_rows(
     if suffix in parquet.SUFFIXES:
         return parquet.read(connection, path, destination)
     raise UnreadableFile(
-        f"files ending in {suffix or 'nothing'} are not read; "
-        f"send one of {', '.join((*READ_SUFFIXES, archive.SUFFIX))}"
+        "kind_is_not_read",
+        suffix=suffix or ("空", "nothing"),
+        suffixes=", ".join((*READ_SUFFIXES, archive.SUFFIX)),
     )

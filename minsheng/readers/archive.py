@@ -12,6 +12,7 @@ from zipfile import BadZipFile, ZipFile, ZipInfo
 import duckdb
 
 from minsheng.encryption import SEALED, sealed_parquet
+from minsheng.faults import without_values
 from minsheng.headers import header_key
 from minsheng.quoting import literal, quoted
 from minsheng.readers.common import ROW_NUMBER, SHEET_STEP, Reading, UnreadableFile
@@ -62,7 +63,12 @@ def read(
                 except UnreadableFile as fault:
                     if len(tables) == 1:
                         raise
-                    raise UnreadableFile(f"{_name(member)} in the archive: {fault}") from None
+                    raise UnreadableFile(
+                        "table_in_the_archive",
+                        advice=fault.advice,
+                        member=_name(member),
+                        reason=fault.words,
+                    ) from None
                 finally:
                     unpacked.unlink(missing_ok=True)
         reading = _joined(connection, parts, destination)
@@ -81,22 +87,25 @@ def _opened(path: Path) -> ZipFile:
 
 
 def _damaged(fault: Exception) -> UnreadableFile:
-    return UnreadableFile(f"the archive cannot be opened ({fault}); pack it again as .zip")
+    return UnreadableFile("archive_cannot_be_opened", advice=without_values(str(fault)))
 
 
 def _members(archive: ZipFile, suffixes: Sequence[str]) -> tuple[list[ZipInfo], list[ZipInfo]]:
     """The members that are tables, and the others."""
     members = [member for member in archive.infolist() if not _is_litter(member)]
     if any(member.flag_bits & IS_LOCKED for member in members):
-        raise UnreadableFile("the archive has a password; pack it again without one")
+        raise UnreadableFile("archive_has_a_password")
     tables = [member for member in members if _suffix(member) in suffixes]
     byte_count = sum(member.file_size for member in tables)
     if not tables or byte_count > MOST_UNPACKED_BYTES:
         names = "、".join(_name(member) for member in members)
         raise UnreadableFile(
-            f"the archive holds {len(tables)} tables of {byte_count:,} bytes ({names}); "
-            f"pack at least one file ending in {', '.join(suffixes)}, "
-            f"and at most {MOST_UNPACKED_BYTES:,} bytes"
+            "archive_holds_no_table",
+            tables=len(tables),
+            bytes=byte_count,
+            names=names,
+            suffixes=", ".join(suffixes),
+            most=MOST_UNPACKED_BYTES,
         )
     return tables, [member for member in members if member not in tables]
 
@@ -158,8 +167,9 @@ def _joined(
         own = {header_key(header): header for header in reading.headers}
         if set(own) != set(map(header_key, headers)):
             raise UnreadableFile(
-                "the tables in the archive have different columns: "
-                f"{'、'.join(headers)} and {'、'.join(reading.headers)}; send them apart"
+                "archive_tables_differ",
+                first="、".join(headers),
+                second="、".join(reading.headers),
             )
         columns = [f"{quoted(own[header_key(name)])} as {quoted(name)}" for name in headers]
         numbered = f"{ROW_NUMBER} + {first_number} as {ROW_NUMBER}"

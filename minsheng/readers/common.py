@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 from minsheng.encryption import SEALED
 from minsheng.headers import ONE_FORM, header_key
 from minsheng.quoting import literal
+from minsheng.reasons import Refusal
 
 ROW_NUMBER = "__row_number"
 HEADER_SEARCH_ROWS = 20
@@ -22,8 +23,8 @@ SHEET_STEP = 10_000_000_000
 """Rows of a later sheet are numbered from this times the sheet's place: more than a file holds."""
 
 
-class UnreadableFile(ValueError):
-    """A file that cannot be read as a table; the message names the position and the way out."""
+class UnreadableFile(Refusal):
+    """A file that cannot be read as a table; the words name the position and the way out."""
 
 
 @dataclass(frozen=True)
@@ -99,10 +100,7 @@ def find_header(rows: Sequence[Sequence[str]], score: Score) -> Header:
         headers.append(Header(i, merged, _units(candidates[:i])))
     scores = [score(header.cells) for header in headers]
     if not scores or max(scores) < min(2, max(len(row) for row in candidates)):
-        raise UnreadableFile(
-            f"no header row: none of the first {HEADER_SEARCH_ROWS} rows names the columns; "
-            "put one above the rows, or look whether it is the file of another dataset"
-        )
+        raise UnreadableFile("no_header", rows=HEADER_SEARCH_ROWS)
     return headers[scores.index(max(scores))]
 
 

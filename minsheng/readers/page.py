@@ -36,9 +36,7 @@ def read(
             without_header = fault
     if not sheets:
         raise without_header or UnreadableFile(
-            "the page is but a frame around other files; send the workbook itself"
-            if tables.is_frame
-            else "the page holds no table; send the workbook itself"
+            "page_is_a_frame" if tables.is_frame else "page_holds_no_table"
         )
     return write_sheets(connection, sheets, (), "htm", destination)
 

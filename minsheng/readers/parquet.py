@@ -38,10 +38,7 @@ def text_of(column: str, kind: str) -> str:
         )
     if SHOWN_AS_THEY_ARE.fullmatch(kind):
         return f"{name}::varchar"
-    raise UnreadableFile(
-        f"column {column} is of type {kind}, which has no one text; "
-        "send it as text, a number, a date, a local time or yes and no"
-    )
+    raise UnreadableFile("column_has_no_one_text", column=column, kind=kind)
 
 
 def read(connection: duckdb.DuckDBPyConnection, path: Path, destination: Path) -> Reading:
@@ -76,4 +73,4 @@ def read(connection: duckdb.DuckDBPyConnection, path: Path, destination: Path) -
 def _unreadable(path: Path, fault: Exception) -> UnreadableFile:
     """A department need not know where its file lies here, nor is any value repeated."""
     told = without_values(str(fault), {str(path)}).replace(f"{path.parent}/", "")
-    return UnreadableFile(f"the Parquet file cannot be read ({told}); write and send it again")
+    return UnreadableFile("parquet_cannot_be_read", advice=told)

@@ -50,10 +50,7 @@ def read(
         writer = RowWriter(connection, destination, headers, header_row)
         writer.write(_batches(chain([rest], blocks), headers, delimiter, writer))
     except csv.Error:
-        raise UnreadableFile(
-            f"a cell is longer than {csv.field_size_limit()} characters, as happens when a "
-            "quotation mark is never closed; mend it and send the file again"
-        ) from None
+        raise UnreadableFile("cell_is_too_long", most=csv.field_size_limit()) from None
     form = f"csv {encoding} {delimiter!r}"
     return writer.reading(form, header_row, headers, (header.stated_units,))
 
@@ -66,23 +63,20 @@ def encoding_of(path: Path) -> str:
         tried = ["utf-16"]
     else:
         tried = ["utf-8-sig" if start.startswith(codecs.BOM_UTF8) else "utf-8", "gb18030"]
-    faults = []
+    faults: tuple[list[str], list[str]] = ([], [])
     for encoding in tried:
         try:
             for _ in decoded(path, encoding):
                 pass
         except UnicodeDecodeError as fault:
-            faults.append(
-                f"not {encoding.upper()}: byte {fault.start}, line {_line_at(path, fault.start)}"
-            )
+            name, byte, line = encoding.upper(), fault.start, _line_at(path, fault.start)
+            faults[0].append(f"不是{name}：第{line}行，第{byte}字节")
+            faults[1].append(f"not {name}: byte {byte}, line {line}")
             if _is_mostly_utf8(path, fault.start):
                 break
         else:
             return encoding
-    raise UnreadableFile(
-        f"the text is damaged ({'; '.join(faults)}); "
-        "save it again as “CSV UTF-8” from its source system"
-    )
+    raise UnreadableFile("text_is_damaged", faults=("；".join(faults[0]), "; ".join(faults[1])))
 
 
 def _is_mostly_utf8(path: Path, end: int) -> bool:
@@ -195,10 +189,7 @@ def _batches(
     if unfinished:
         opened = writer.next_row - 1
         opened += sum(1 for _ in csv.reader(_lines(unfinished), delimiter=delimiter))
-        raise UnreadableFile(
-            f"a quotation mark opened in row {opened} is never closed; "
-            "mend that row and send the file again"
-        )
+        raise UnreadableFile("quotation_mark_is_not_closed", row=opened)
 
 
 def _unquoted_batch(
@@ -247,10 +238,7 @@ def _quoted_batch(
     for number, row in enumerate(reader, start=first_row):
         lines, last_line = reader.line_num - last_line, reader.line_num
         if lines > MOST_LINES_OF_A_ROW:
-            raise UnreadableFile(
-                f"a quotation mark opened in row {number} is not closed there: more than "
-                f"{MOST_LINES_OF_A_ROW} lines run together; mend that row and send it again"
-            )
+            raise UnreadableFile("quotation_mark_runs_on", row=number, lines=MOST_LINES_OF_A_ROW)
         if len(row) == width and not (lines > 1 and _runs_together(row, delimiter)):
             rows.append(row)
         elif not "".join(row).strip():

@@ -45,9 +45,10 @@ def read(
     except BaseException as fault:
         if not isinstance(fault, CalamineError | OSError | IndexError) and not _is_panic(fault):
             raise
+        is_locked = "assword" in str(fault)
         raise UnreadableFile(
-            f"the workbook cannot be opened ({told(fault)}); open it in a spreadsheet program, "
-            "save it as .xlsx without a password and send it again"
+            "workbook_has_a_password" if is_locked else "workbook_cannot_be_opened",
+            advice=told(fault),
         ) from None
     return write_sheets(connection, sheets, others, path.suffix[1:].lower(), destination)
 
@@ -68,9 +69,7 @@ def _refuse_far_cells(path: Path) -> None:
                     row, column = _last_filled(stream)
                 if row * column > MOST_CELLS:
                     raise UnreadableFile(
-                        f"a sheet reaches to row {row} and column {column}, which is more than "
-                        f"{MOST_CELLS:,} cells; delete the stray cells far from the table, "
-                        "or send it as .csv"
+                        "cells_are_too_far", row=row, column=column, most=MOST_CELLS
                     )
     except UnreadableFile:
         raise
@@ -143,9 +142,7 @@ def _sheets(workbook: "CalamineWorkbook", score: Score) -> tuple[list[Sheet], li
             without_header = fault
             others.append(described.name)
     if not found:
-        raise without_header or UnreadableFile(
-            "no header row: no visible sheet of the workbook holds any text; send it again"
-        )
+        raise without_header or UnreadableFile("no_text_in_workbook")
     return found, others
 
 

@@ -45,7 +45,8 @@ def refuse(desk: Desk, name: str, content: str | bytes, sidecar: str = "") -> st
     kept = (desk.delivery(receipt) / "original" / name).read_bytes()
     assert kept == (content.encode() if isinstance(content, str) else content)
     (letter,) = desk.letters("civil_affairs")
-    assert letter.startswith(receipt.message)
+    assert letter.startswith(receipt.message_zh)
+    assert receipt.message in letter
     assert receipt.message.startswith(f"{name}: ")
     assert desk.waiting() == []
     return receipt.message
@@ -110,8 +111,9 @@ def test_a_wrong_departments_file_is_told_by_its_header(
 
 def test_a_file_without_a_required_column_is_refused(desk: Desk) -> None:
     message = refuse(desk, "2022-06.csv", GOOD.replace("发放金额", "备注"))
-    assert "row 1 is taken as the header and has no column for 发放金额 (发放金额 / " in message
-    assert "expectations/staged/civil_affairs__relief_payment.yaml" in message
+    assert "row 1 is taken as the header and has no column for amount paid (发放金额 / " in message
+    [receipt] = desk.receipts()
+    assert "expectations/staged/civil_affairs__relief_payment.yaml" in receipt.advice
 
 
 def test_a_broken_byte_of_gb18030_is_named_by_byte_and_line(desk: Desk) -> None:
@@ -153,7 +155,8 @@ def test_a_file_of_mostly_bad_rows_is_refused(desk: Desk) -> None:
     receipt = desk.take(PAYMENT, "2022-06.csv", content)
     assert (receipt.status, receipt.rows_accepted, receipt.rows_refused) == ("refused", 1, 2)
     assert "only 1 of 3 rows are good" in receipt.message
-    assert "'amount_yuan_is_readable': 1, 'person_name_is_given': 1" in receipt.message
+    told = "(rules broken: amount yuan is readable 1, person name is given 1)"
+    assert told in receipt.message
 
 
 # ── workbooks ───────────────────────────────────────────────────────────────────────────────────
@@ -187,8 +190,7 @@ def locked_workbook() -> bytes:
 
 def test_a_workbook_with_a_password_is_refused(desk: Desk) -> None:
     message = refuse(desk, "2022-06.xlsx", locked_workbook())
-    assert "the workbook cannot be opened" in message
-    assert "assword" in message.split("; open it")[0]
+    assert "the workbook has a password" in message
     assert "save it as .xlsx without a password" in message
 
 
@@ -313,7 +315,8 @@ def test_a_refusal_names_a_file_whose_name_is_in_gbk(
     assert receipt.status == "refused"
     assert receipt.message.startswith(f"{name}: ")
     (letter,) = desk.letters("civil_affairs")
-    assert letter.startswith(receipt.message)
+    assert letter.startswith(receipt.message_zh)
+    assert receipt.message in letter
 
 
 def test_a_long_name_in_gbk_keeps_its_end(desk: Desk) -> None:

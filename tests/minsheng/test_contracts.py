@@ -4,13 +4,16 @@ import re
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from assets import table_names
 from minsheng.contracts import DUCKDB_TYPES, Contract, ContractError, load_contracts
 from minsheng.dictionary import TARGET, dictionary
+from minsheng.documents import DocumentFault
 from minsheng.models import load_models
 from minsheng.project import Project
 from minsheng.settings import Settings, load_settings
+from pipelines.cli import app
 
 CHINESE = re.compile(r"[\u4e00-\u9fff]")
 
@@ -72,6 +75,21 @@ def test_every_table_says_its_grain_and_a_key_of_its_own_columns(
         assert set(contract.key) <= {column.name for column in contract.columns}
 
 
+QUANTITIES = {"yuan", "number", "rate", "integer"}
+PLACES = {"row_number", "year"}
+
+
+def test_every_number_of_a_table_of_areas_is_a_figure_whose_moves_are_told(
+    contracts: dict[str, Contract],
+) -> None:
+    tables = [c for c in contracts.values() if c.layer == "indicators" and "area_code" in c.key]
+    assert {"indicators.target_result", "indicators.income_growth"} <= {c.name for c in tables}
+    for contract in tables:
+        numbers = {column.name for column in contract.columns if column.type in QUANTITIES}
+        silent = numbers - set(contract.figures) - set(contract.key) - PLACES
+        assert (contract.name, silent) == (contract.name, set())
+
+
 def test_nothing_from_linked_on_promises_a_direct_identifier(
     contracts: dict[str, Contract],
 ) -> None:
@@ -117,17 +135,78 @@ def test_a_word_a_contract_does_not_know_is_an_error(tmp_path: Path) -> None:
         load_contracts(settings)
 
 
+ROLL = "staged__in__civil_affairs__assistance_roll"
+ROLL_FILE = "expectations/staged/civil_affairs__assistance_roll.yaml"
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("columns:\n  person_name: {requierd: true}\n", "column 'person_name': unknown entry "),
+        (
+            "columns:\n  person_name: {requierd: true}\n",
+            "'requierd' (is 'required' meant?); known ",
+        ),
+        ("columns:\n  person_name: required\n", "column 'person_name': expected names and values"),
+        ("delivery: {period: week}\n", "delivery has the period 'week', not one of year, month"),
+        ("delivery: {modus: append}\n", "delivery: unknown entry 'modus'"),
+        ("rulez: []\n", "unknown entry 'rulez' (is 'rules' meant?)"),
+        ("key: [nobody]\n", "names the column 'nobody', which it does not list"),
+        ("rules:\n  - {name: odd, expression: 1 = 1}\n", "'columns' is missing"),
+        ("rules:\n  - {name: odd, cause: x}\n", "rule 'odd': unknown entry 'cause'"),
+        ("rules: {name: odd}\n", "rules must be a list"),
+        (
+            "rules:\n  - {name: odd, severity: warning, columns: [monthly_yuan], why: x, "
+            "expression: monthly_yuan >}\n",
+            "rule 'odd': Parser Error",
+        ),
+        (
+            "rules:\n  - {name: odd, severity: warning, columns: [monthly_yuan], why: x, "
+            "expression: monthly_yaun > 0}\n",
+            "rule 'odd': Binder Error",
+        ),
+        (
+            "checks:\n  - {name: odd, severity: warning, why: x, query: selec 1}\n",
+            "check 'odd': Parser Error",
+        ),
+    ],
+)
+def test_a_mistake_in_a_contract_is_told_with_its_file_and_place(
+    tmp_path: Path, text: str, told: str
+) -> None:
+    settings = deployment(tmp_path, **{ROLL: text})
+    with pytest.raises(ContractError) as fault:
+        load_contracts(settings)
+    assert str(fault.value).startswith(f"{ROLL_FILE} with {tmp_path}/{ROLL_FILE}: ")
+    assert told in str(fault.value)
+    assert "\n" not in str(fault.value)
+
+
+def test_yaml_that_is_broken_is_told_with_its_file_and_line(tmp_path: Path) -> None:
+    settings = deployment(tmp_path, **{ROLL: "columns:\n  person_name: {required: true\n"})
+    with pytest.raises(DocumentFault, match=rf"^{tmp_path}/{ROLL_FILE}, line 3: "):
+        load_contracts(settings)
+
+
+def test_a_mistake_in_a_contract_ends_a_command_in_one_line(tmp_path: Path) -> None:
+    settings = deployment(tmp_path, **{ROLL: "columns: [\n"})
+    environment = {"MINSHENG_HOME": str(settings.home), "MINSHENG_DEPLOYMENT": str(tmp_path)}
+    found = CliRunner().invoke(app, ["refresh"], env=environment)
+    assert (found.exit_code, found.stderr.count("\n")) == (1, 1)
+    assert found.stderr.startswith(f"minsheng: {tmp_path}/{ROLL_FILE}, line 2: ")
+
+
 def test_an_overlay_changes_what_it_names_and_keeps_the_rest(tmp_path: Path) -> None:
     settings = deployment(
         tmp_path,
-        staged__in__agriculture__household_roll="columns:\n  phone: null\n"
+        staged__in__agriculture__household_roll="columns:\n  cause_code: null\n"
         "  person_name: {headers: [名字]}\n",
     )
     base = load_contracts(load_settings(deployment="demo"))["staged.agriculture__household_roll"]
     mine = load_contracts(settings)["staged.agriculture__household_roll"]
     assert mine.column("person_name").headers == ("名字",)
     assert mine.column("person_name").required
-    assert {c.name for c in base.columns} - {c.name for c in mine.columns} == {"phone"}
+    assert {c.name for c in base.columns} - {c.name for c in mine.columns} == {"cause_code"}
     assert mine.hash != base.hash
 
 

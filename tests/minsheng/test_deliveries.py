@@ -3,8 +3,10 @@
 import hashlib
 import shutil
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
+from pathlib import Path
 
+import openpyxl
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -12,6 +14,8 @@ from hypothesis import strategies as st
 from minsheng import inbox, judging, lake
 from minsheng.contracts import Contract, Rule
 from minsheng.lake import Receipt
+from minsheng.project import Project
+from minsheng.settings import load_settings
 from minsheng.source_tables import make_raw
 from minsheng.warehouse import open_warehouse
 from tests.minsheng.desk import (
@@ -72,6 +76,27 @@ def test_a_folder_named_by_a_code_of_no_area_refuses_its_files(desk: Desk) -> No
     assert "33032600000 is the code of no area that is known" in receipt.message
 
 
+def test_a_folder_named_by_an_area_is_that_of_its_code(desk: Desk) -> None:
+    first = desk.take(PAYMENT, "330328000000/2022-06.csv", FIRST)
+    second = desk.take(PAYMENT, "文成县/2022-06_更正.csv", CORRECTED, day="2023-01-12")
+    assert (first.sender, first.sender_named) == ("330328000000", "")
+    assert (second.sender, second.sender_named) == ("330328000000", "文成县")
+    assert in_force(desk) == ["2022-06_更正.csv"]
+
+
+def test_a_folder_with_a_name_of_several_areas_refuses_its_files(tmp_path: Path) -> None:
+    demo = load_settings(deployment="demo")
+    areas = tmp_path / "policies" / "shared" / "areas.csv"
+    areas.parent.mkdir(parents=True)
+    listed = (demo.root / "policies" / "shared" / "areas.csv").read_text(encoding="utf-8")
+    twice = [f"{code}000,town,城关镇,{code[:6]}000000" for code in ("330328990", "330329990")]
+    areas.write_text("\n".join([listed.rstrip(), *twice, ""]), encoding="utf-8")
+    shutil.copy(demo.deployment / "settings.yaml", tmp_path)
+    desk = Desk(Project(load_settings(tmp_path / "home", str(tmp_path))))
+    receipt = desk.take(PAYMENT, "城关镇/2022-06.csv", FIRST)
+    assert "several areas are called 城关镇 (330328990000、330329990000)" in receipt.message
+
+
 def test_two_counties_may_number_their_households_alike(desk: Desk) -> None:
     header = "户编号,人口数,行政村代码,家庭总收入\n"
     rows = "001,2,330324001001,100\n001,3,330326100013,200\n001,4,330326100013,300\n"
@@ -98,7 +123,7 @@ def test_the_same_file_twice_is_taken_once(desk: Desk, name: str) -> None:
     desk.put(PAYMENT, name, FIRST, day="2022-07-09")
     again = desk.ingest(PAYMENT)
     assert (again.receipts, again.repeated) == ((), (name,))
-    assert desk.receipts() == (receipt,)
+    assert desk.receipts() == (replace(receipt, sent_again={name: NOW.isoformat()}),)
     assert desk.waiting() == []
 
 
@@ -149,7 +174,8 @@ def test_a_superseded_file_of_the_same_day_again_is_no_later_word(desk: Desk) ->
     before = desk.receipts()
     desk.put(PAYMENT, "2022-06.csv", FIRST, day="2022-07-05")
     assert desk.ingest(PAYMENT).repeated == ("2022-06.csv",)
-    assert (desk.receipts(), in_force(desk)) == (before, ["2022-06_更正.csv"])
+    after = tuple(replace(each, sent_again={}) for each in desk.receipts())
+    assert (after, in_force(desk)) == (before, ["2022-06_更正.csv"])
 
 
 def test_known_on_leaves_out_what_was_delivered_after(desk: Desk) -> None:
@@ -166,6 +192,28 @@ def test_a_refused_file_leaves_the_last_good_one_in_force(desk: Desk) -> None:
     refused = desk.take(PAYMENT, "2022-06_更正.csv", "", day="2022-07-20")
     assert refused.status == "refused"
     assert in_force(desk) == ["2022-06.csv"]
+
+
+@pytest.mark.parametrize("day", ["2022-07-20", "2022-07-25"])
+def test_a_refused_file_that_comes_unchanged_is_noted_with_its_refusal(
+    desk: Desk, day: str
+) -> None:
+    refused = desk.take(PAYMENT, "2022-06.csv", "", day="2022-07-20")
+    desk.put(PAYMENT, "2022-06.csv", "", day=day)
+    later = NOW + timedelta(days=1)
+    assert desk.ingest(PAYMENT, later).repeated == ("2022-06.csv",)
+    noted = replace(refused, sent_again={"2022-06.csv": later.isoformat()})
+    assert desk.receipts() == (noted,)
+
+
+def test_of_like_files_without_a_period_none_is_lost_from_sight(desk: Desk) -> None:
+    names = ["甲.csv", "乙.csv", "丙.csv"]
+    for name in names:
+        desk.put(PAYMENT, name, FIRST)
+    [receipt] = desk.ingest(PAYMENT).receipts
+    assert receipt.status == "refused"
+    [standing] = desk.receipts()
+    assert {standing.file_name, *standing.sent_again} == set(names)
 
 
 def test_a_refused_file_is_taken_when_its_contract_is_mended(desk: Desk) -> None:
@@ -261,7 +309,7 @@ def test_the_workbook_of_refused_rows_masks_who_is_meant(desk: Desk) -> None:
     header, *lines = workbook_rows(desk, "civil_affairs")
     assert header == ["行号", "列", "原值（已脱敏）", "规则", "原因", "如何改正"]
     assert [line[:4] for line in lines] == [
-        ["第2行", "公民身份号码", "9.9*******7", "id_number_is_not_scientific"],
+        ["第2行", "身份证号码", "9.9*******7", "id_number_is_not_scientific"],
         ["第3行", "发放金额", "-3", "amount_yuan_is_not_too_small"],
     ]
     assert all(line[4] for line in lines)
@@ -289,6 +337,51 @@ def test_the_first_of_two_rows_with_one_key_stays(desk: Desk) -> None:
         (4, "key_is_unique"),
         (5, None),
     ]
+
+
+TWO_COLUMNS = "身份证号码,姓名,发放项目,发放金额,补贴金额\n"
+
+
+def test_two_columns_of_one_meaning_that_disagree_refuse_the_row(desk: Desk) -> None:
+    rows = f"{ZHANG},张三,低保金,100,200\n{WANG},王五,低保金,100,100.00\n{LI},李四,低保金,,3\n"
+    rows += f"{LI},李六,低保金,3,\n{LI},李七,低保金,100,一百\n{LI},李八,低保金,,\n"
+    receipt = desk.take(PAYMENT, "2022-06.csv", TWO_COLUMNS + rows)
+    rule = "columns_of_one_meaning_agree"
+    assert desk.typed(receipt).select("amount_yuan", "refused_by").rows() == [
+        (100, rule),
+        (100, None),
+        (3, None),
+        (3, None),
+        (100, rule),
+        (None, "amount_yuan_is_given"),
+    ]
+    assert receipt.conversions == {"amount_yuan: one of several columns": 5}
+    first, *_ = desk.refused(receipt).rows(named=True)
+    assert (first["column"], first["value"]) == ("发放金额、补贴金额", "100 / 200")
+    assert "两列填写不一致" in first["reason"]
+
+
+def test_two_columns_of_one_meaning_agree_whatever_their_form(desk: Desk) -> None:
+    header = "身份证号码,公民身份号码,姓名,对象姓名,发放项目,救助类别,发放金额\n"
+    row = f"{ZHANG[:-1]}x,{ZHANG[:-1]}X,买买提·艾力,买买提•艾力,低保金,低保金,5\n"
+    source = with_header(desk.source(PAYMENT), "person_name", "对象姓名")
+    source = with_header(source, "id_number", "公民身份号码")
+    desk = desk.with_contract(with_header(source, "programme_code", "救助类别"))
+    assert desk.take(PAYMENT, "2022-06.csv", header + row).rows_accepted == 1
+
+
+def test_two_columns_that_disagree_are_both_marked_and_mended(desk: Desk) -> None:
+    rows = f"{ZHANG},张三,低保金,100,200\n{LI},李四,低保金,3,\n"
+    receipt = desk.take(PAYMENT, "2022-06.csv", TWO_COLUMNS + rows)
+    [path] = (desk.rejects / "civil_affairs").glob("*.xlsx")
+    book = openpyxl.load_workbook(path)
+    sheet = book["请在此改正"]
+    marked = [cell.value for cell in sheet[3] if cell.fill.fgColor.rgb == "FFFFF2CC"]
+    assert marked == ["100", "200"]
+    sheet["F3"] = "100"
+    book.save(desk.folder(PAYMENT) / path.name)
+    [mended] = desk.ingest(PAYMENT).receipts
+    assert (mended.corrects, mended.rows_accepted) == (receipt.delivery_id, 1)
 
 
 def test_an_unknown_column_is_kept_and_named_in_the_receipt(desk: Desk) -> None:

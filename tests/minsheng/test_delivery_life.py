@@ -105,7 +105,7 @@ def test_the_workbook_shows_each_refused_row_with_what_to_mend(desk: Desk) -> No
     assert book.sheetnames == ["退回原因", "请在此改正"]
     reasons = [[cell.value for cell in row] for row in book["退回原因"].iter_rows(min_row=2)]
     assert [row[:4] for row in reasons] == [
-        ["第3行", "公民身份号码", "9.9*******7", "id_number_is_not_scientific"],
+        ["第3行", "身份证号码", "9.9*******7", "id_number_is_not_scientific"],
         ["第4行", "发放金额", "-3", "amount_yuan_is_not_too_small"],
     ]
     assert reasons[0][4:] == [
@@ -126,6 +126,23 @@ def test_a_word_that_is_in_no_list_is_told_the_words_that_are(desk: Desk) -> Non
         min_row=2, values_only=True
     )
     assert mend.startswith("请按代码表中的名称填写：低保金、")
+
+
+@pytest.mark.parametrize(
+    ("header", "unit"), [("救助金额（万元）", "万元"), ("救助金额", "元"), ("金额（百元）", "百元")]
+)
+def test_an_amount_is_asked_for_in_the_unit_of_the_file_under_its_own_header(
+    desk: Desk, header: str, unit: str
+) -> None:
+    table = "civil_affairs__temporary_relief"
+    columns = f"身份证号码,姓名,救助原因,批准日期,{header}\n"
+    rows = f"{ZHANG},张三,因病,2022-06-02,八十\n{WANG},王五,因病,2022-06-02,1\n"
+    receipt = desk.take(table, "2022-06.csv", columns + rows)
+    book = openpyxl.load_workbook(workbook_of(desk, receipt))
+    [[_, column, *_, mend]] = book["退回原因"].iter_rows(min_row=2, values_only=True)
+    assert (column, mend) == (header, f"请只填数字，以{unit}为单位；单位不同的，请在数字后写明单位")
+    [[*_, marked]] = book["请在此改正"].iter_rows(min_row=3)
+    assert (marked.value, marked.fill.fgColor.rgb) == ("八十", "FFFFF2CC")
 
 
 def test_mended_rows_join_the_rows_that_were_good(desk: Desk) -> None:
@@ -297,7 +314,7 @@ def settlements(month: str, count: int) -> str:
 def test_a_file_whose_dates_lie_in_another_period_is_refused(desk: Desk) -> None:
     receipt = desk.take(SETTLEMENT, "2022-06.csv", settlements("2022-05", 3))
     assert receipt.status == "refused"
-    assert "3 of 3 rows are dated outside 2022-06 by settled_date" in receipt.message
+    assert "3 of 3 rows are dated outside 2022-06 by date of settlement" in receipt.message
 
 
 def test_refused_rows_do_not_tell_the_period(desk: Desk) -> None:
@@ -310,7 +327,8 @@ def test_refused_rows_do_not_tell_the_period(desk: Desk) -> None:
 def test_a_few_rows_of_another_period_are_only_doubted(desk: Desk) -> None:
     rows = settlements("2022-06", 5) + f"S9,{ZHANG},张三,2022-05-31,门诊,10,0,0,0,10\n"
     receipt = desk.take(SETTLEMENT, "2022-06.csv", rows)
-    assert (receipt.rows_accepted, receipt.warned_by_rule) == (6, {"date_lies_in_the_period": 1})
+    assert receipt.rows_accepted == 6
+    assert receipt.warned_by_rule["date_lies_in_the_period"] == 1
 
 
 def deliver_months(desk: Desk, counts: Iterable[int], year: int = 2021) -> None:
@@ -465,6 +483,10 @@ def test_every_fault_is_found_again_by_delivery_and_row(desk: Desk) -> None:
             "select delivery_id, row_number, rule, severity from quality.finding order by all"
         )
         results = check(warehouse, desk.project, contracts[f"raw.{PAYMENT}"])
+    # the numbers are nobody's on purpose
+    of_nobody = ("id_number_has_a_known_province", "id_number_has_its_check_digit")
+    found = [fault for fault in found if fault[2] not in of_nobody]
+    results = tuple(result for result in results if result.check_name not in of_nobody)
     assert found == [
         (receipt.delivery_id, 3, "id_number_has_its_shape", "warning"),
         (receipt.delivery_id, 3, "id_number_is_not_scientific", "critical"),

@@ -90,6 +90,47 @@ def test_a_missing_number_has_a_status() -> None:
     assert sql(identity.id_status("nullif(text, '')"), "") == ["missing"]
 
 
+VALID = "330390197001010016"
+
+
+@pytest.mark.parametrize(
+    ("text", "is_real", "is_wrong"),
+    [
+        (VALID, True, False),
+        ("330390197001010011", True, True),
+        ("330390197102290010", False, False),
+        ("330390197013010010", False, True),
+        ("330390197000000010", False, True),
+        (f"{VALID}11", True, False),
+        (f"{VALID}11B1", True, False),
+        (f"G{VALID}", True, None),
+        ("330390700101001", True, None),
+        ("330390701301001", False, None),
+        ("3303901970010100", True, None),
+        ("33039019700101A010", True, None),
+        ("", True, None),
+    ],
+)
+def test_a_birth_date_that_is_none_and_a_wrong_check_character_are_told(
+    text: str, is_real: bool, is_wrong: bool | None
+) -> None:
+    assert sql(identity.has_real_birth_date("text"), text) == [is_real]
+    assert sql(identity.has_wrong_check_digit("text"), text) == [is_wrong]
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.lists(numbers, min_size=40, max_size=200))
+def test_both_computations_of_the_check_character_agree(drawn: list[str]) -> None:
+    wrong = sql(identity.has_wrong_check_digit("text"), *drawn)
+    assert [not each for each in wrong] == sql(identity.check_digit_agrees("text"), *drawn)
+
+
+@pytest.mark.parametrize("text", ["99010119700101001.0", "9901011970010100.00"])
+def test_a_number_with_decimals_has_lost_digits_and_is_not_scientific(text: str) -> None:
+    assert sql(identity.is_rounded("text"), text) == [True]
+    assert sql(identity.is_scientific("text"), text) == [False]
+
+
 @pytest.mark.parametrize(
     ("delivered", "held"),
     [

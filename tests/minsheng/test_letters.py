@@ -101,9 +101,18 @@ def test_a_file_refused_whole_is_told_until_a_good_one_has_come(desk: Desk, tmp_
         for each in desk.receipts()
     )
     text = letter(desk, tmp_path, f"insert into meta.delivery values {listed};")
-    assert text.count(f"| 2022-12 | {waiting.message} |") == 2
+    assert f"| 2022-12 | {waiting.message_zh} |" in text.partition("\n---\n")[0]
+    assert f"| 2022-12 | {waiting.message} |" in text.partition("\n---\n")[2]
     for told_no_more in (long_ago, replaced):
         assert told_no_more.message not in text
+
+
+def test_a_refused_files_sender_is_told_by_the_name_of_its_area(desk: Desk, tmp_path: Path) -> None:
+    desk.take(PAYMENT, "330328000000/2022-12.csv", EMPTY_FILE)
+    [each] = desk.receipts()
+    listed = f"('{each.delivery_id}', 'civil_affairs', null, null, 0, 0, 'refused', null)"
+    text = letter(desk, tmp_path, f"insert into meta.delivery values {listed};")
+    assert text.count("| 文成县 | 2022-12 |") == 2
 
 
 def receipt(status: str, day: int, period: str = "2022-05", sender: str | None = None) -> Receipt:

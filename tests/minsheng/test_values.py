@@ -11,7 +11,17 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from minsheng.lake import Receipt
-from tests.minsheng.desk import INCOME, INCOME_HEADER, ROLL, ROLL_HEADER, VILLAGE, ZHANG, Desk
+from tests.minsheng.desk import (
+    INCOME,
+    INCOME_HEADER,
+    PAYMENT,
+    PAYMENT_HEADER,
+    ROLL,
+    ROLL_HEADER,
+    VILLAGE,
+    ZHANG,
+    Desk,
+)
 
 FULL_WIDTH = str.maketrans("０１２３４５６７８９－．，", "0123456789-.,")
 LARGEST = Decimal("9999999999999999.99")
@@ -42,7 +52,7 @@ def understood(text: str) -> Decimal | None:
     """The amount that a text states, to the fen, or None; written apart from the SQL."""
     text = text.strip(" \t\r\n\u3000\u00a0")
     if not re.fullmatch(r"-?[0-9]+(\.[0-9]+)?(e[+-]?[0-9]+)?", text):
-        text = text.translate(FULL_WIDTH)
+        text = re.sub("[ \u3000]*元$", "", text.translate(FULL_WIDTH))
         if not re.fullmatch(r"[+-]?([0-9]+|[0-9]{1,3}(,[0-9]{3})+)?(\.[0-9]*)?", text):
             return None
         if not re.search("[0-9]", text):
@@ -74,7 +84,7 @@ def test_a_text_is_understood_or_its_row_is_refused(desk: Desk, drawn: list[str]
     texts = [text for text in drawn if "\n" not in text]
     for text, (amount, refused_by) in zip(texts, business_incomes(desk, texts), strict=True):
         expected = understood(text)
-        is_blank = not text.strip(" \t\r\n\u3000\u00a0")
+        is_blank = text.strip(" \t\r\n\u3000\u00a0") in ("", "-", "--", "－")
         assert (text, amount) == (text, expected)
         is_refused = refused_by is not None
         assert is_refused == (expected is None and not is_blank), (text, refused_by)
@@ -111,10 +121,14 @@ def test_an_amount_is_read_as_departments_write_it(desk: Desk, text: str, amount
         "1 234",
         "1_000",
         "1.23E+05",
-        "12.5元",
+        "12.5角",
+        "元",
+        "¥",
+        "5元元",
+        "5元/月",
         "1.2.3",
         "--5",
-        "-",
+        "---",
         "NaN",
         "inf",
         "0x10",
@@ -124,6 +138,38 @@ def test_an_amount_is_read_as_departments_write_it(desk: Desk, text: str, amount
 )
 def test_an_amount_that_is_not_understood_refuses_its_row(desk: Desk, text: str) -> None:
     assert business_incomes(desk, [text]) == [(None, "business_yuan_is_readable")]
+
+
+@pytest.mark.parametrize("mark", ["-", "--", "—", "——", "－", "/", "无", " / "])
+def test_a_mark_for_nothing_in_a_number_or_a_date_is_unknown(desk: Desk, mark: str) -> None:
+    header = "身份证号码,姓名,救助类别,起始月份,月保障金\n"
+    receipt = desk.take(ROLL, "2022-12.csv", f"{header}{ZHANG},张三,低保,{mark},{mark}\n")
+    assert desk.typed(receipt).select("start_month", "monthly_yuan", "refused_by").rows() == [
+        (None, None, None)
+    ]
+    assert receipt.conversions == {
+        "monthly_yuan: a mark for nothing": 1,
+        "start_month: a mark for nothing": 1,
+    }
+
+
+def test_a_mark_for_nothing_where_a_value_is_required_refuses_its_row(desk: Desk) -> None:
+    rows = f"{ZHANG},张三,低保金,-\n{ZHANG},张四,低保金,5\n"
+    receipt = desk.take(PAYMENT, "2022-06.csv", PAYMENT_HEADER + rows)
+    assert receipt.refused_by_rule == {"amount_yuan_is_given": 1}
+
+
+def test_of_two_columns_one_with_a_mark_for_nothing_the_other_counts(desk: Desk) -> None:
+    header = PAYMENT_HEADER.replace("发放金额", "发放金额,补贴金额")
+    receipt = desk.take(PAYMENT, "2022-06.csv", f"{header}{ZHANG},张三,低保金,-,5\n")
+    assert desk.typed(receipt)["amount_yuan"].to_list() == [Decimal("5.00")]
+
+
+def test_a_monthly_standard_marked_as_nothing_is_told_by_the_yearly_one(desk: Desk) -> None:
+    header = "行政区划代码,保障类别,城乡类别,执行日期,年标准,月标准"
+    row = "330328000000,低保,农村,2022-07-01,12000,/"
+    receipt = desk.take("civil_affairs__dibao_standard", "2022.csv", f"{header}\n{row}\n")
+    assert desk.typed(receipt)["standard_yuan"].to_list() == [Decimal("1000.00")]
 
 
 def test_an_amount_left_empty_is_unknown_and_not_zero(desk: Desk) -> None:
@@ -274,13 +320,24 @@ def test_a_number_that_a_program_took_for_a_quantity_is_mended_while_it_is_whole
     [
         ("1.38E+10", "", "phone_is_not_scientific"),
         ("", "9.90101E+17", "id_number_is_not_scientific"),
-        ("", f"{ZHANG}.0", "id_number_is_not_scientific"),
+        ("", f"{ZHANG}.0", "id_number_is_not_rounded"),
     ],
 )
 def test_a_number_whose_digits_are_lost_refuses_its_row(
     desk: Desk, phone: str, number: str, rule: str
 ) -> None:
     assert rolls(desk, [phone], [number])["refused_by"].to_list() == [rule]
+
+
+def test_a_number_that_can_be_nobodys_is_doubted(desk: Desk) -> None:
+    numbers = ["330390197001010016", "330390197001010011", "330390197102290010"]
+    rows = "".join(f"{number},张三,低保,,\n" for number in numbers)
+    receipt = desk.take(ROLL, "2022-12.csv", ROLL_HEADER + rows)
+    assert receipt.warned_by_rule == {
+        "id_number_has_a_real_birth_date": 1,
+        "id_number_has_its_check_digit": 1,
+    }
+    assert receipt.rows_accepted == 3
 
 
 def test_a_number_of_the_household_in_scientific_notation_refuses_its_row(desk: Desk) -> None:
@@ -337,7 +394,7 @@ def test_a_header_says_its_unit_before_the_title_does(desk: Desk) -> None:
 def test_amounts_in_their_own_unit_are_left_as_they_are(desk: Desk, title: str) -> None:
     receipt, amounts = ledger(desk, f"{title},,,,\n{LEDGER.format('', '')}\n{ROW}")
     assert amounts == [(Decimal("1.23"), Decimal("-2.00"))]
-    assert (receipt.units, receipt.conversions) == ({}, {})
+    assert (receipt.units, receipt.conversions) == ({}, {"wage_yuan: rounded": 1})
 
 
 @pytest.mark.parametrize(
@@ -366,7 +423,7 @@ def test_amounts_per_month_are_read_where_the_contract_says_how(desk: Desk) -> N
     lenient = desk.with_contract(replace(source, columns=columns))
     receipt, amounts = ledger(lenient, f"{LEDGER.format('（元/月）', '')}\n{ROW}")
     assert amounts == [(Decimal("14.81"), Decimal("-2.00"))]
-    assert receipt.conversions == {"wage_yuan: 元/月 to yuan": 1}
+    assert receipt.conversions == {"wage_yuan: 元/月 to yuan": 1, "wage_yuan: rounded": 1}
 
 
 @many_at_once
@@ -379,6 +436,70 @@ def test_an_amount_in_ten_thousands_is_exact_to_the_fen(desk: Desk, drawn: list[
     (receipt,) = desk.ingest(INCOME).receipts
     expected = [(10000 * amount).quantize(Decimal("0.01"), ROUND_HALF_UP) for amount in drawn]
     assert desk.typed(receipt)["business_yuan"].to_list() == expected
+
+
+TEN_THOUSANDS = INCOME_HEADER.replace("净收入", "净收入（万元）")
+
+
+@pytest.mark.parametrize(
+    ("header", "text", "amount"),
+    [
+        (INCOME_HEADER, "80元", "80.00"),
+        (INCOME_HEADER, "1143.00 元", "1143.00"),
+        (INCOME_HEADER, "¥572.00", "572.00"),
+        (INCOME_HEADER, "￥5,720", "5720.00"),
+        (INCOME_HEADER, "0.3万元", "3000.00"),
+        (INCOME_HEADER, "１２元", "12.00"),
+        (INCOME_HEADER, "-2百元/年", "-200.00"),
+        (TEN_THOUSANDS, "80元", "80.00"),
+        (TEN_THOUSANDS, "0.008万元", "80.00"),
+        (TEN_THOUSANDS.replace("万元", "万元/年"), "80元", "80.00"),
+    ],
+)
+def test_a_cell_that_states_its_own_unit_is_read_by_it(
+    desk: Desk, header: str, text: str, amount: str
+) -> None:
+    row = f'户1,2,{VILLAGE},"{text}"\n'
+    receipt = desk.take(INCOME, "2022.csv", header + row)
+    assert desk.typed(receipt)["business_yuan"].to_list() == [Decimal(amount)]
+    kind = "sign" if text[0] in "¥￥" else "its own unit"
+    assert receipt.conversions == {f"business_yuan: {kind}": 1}
+
+
+def test_an_amount_of_yuan_in_a_column_of_months_is_a_months(desk: Desk) -> None:
+    source = desk.source(INCOME)
+    wage = source.column("wage_yuan")
+    monthly = replace(wage, units={**wage.units, "万元/月": 120_000})
+    columns = tuple(monthly if column == wage else column for column in source.columns)
+    lenient = desk.with_contract(replace(source, columns=columns))
+    row = f"户1,2,{VILLAGE},80元,\n"
+    _, amounts = ledger(lenient, f"{LEDGER.format('（万元/月）', '')}\n{row}")
+    assert amounts == [(Decimal("960.00"), None)]
+
+
+def test_a_sign_of_the_currency_does_not_tell_yuan_from_ten_thousands(desk: Desk) -> None:
+    rows = f"户1,2,{VILLAGE},¥80\n户2,2,{VILLAGE},1\n"
+    receipt = desk.take(INCOME, "2022.csv", TEN_THOUSANDS + rows)
+    assert receipt.refused_by_rule == {"business_yuan_is_readable": 1}
+
+
+@pytest.mark.parametrize(
+    ("header", "text", "amount"),
+    [
+        (INCOME_HEADER, "1143.005", "1143.01"),
+        (INCOME_HEADER, "1143.0010", "1143.00"),
+        (INCOME_HEADER, "１１４３．００５", "1143.01"),
+        (TEN_THOUSANDS, "0.1234567", "1234.57"),
+        (TEN_THOUSANDS, "80.125元", "80.13"),
+    ],
+)
+def test_an_amount_that_is_rounded_is_counted(
+    desk: Desk, header: str, text: str, amount: str
+) -> None:
+    rows = f"户1,2,{VILLAGE},{text}\n户2,2,{VILLAGE},1143.000\n户3,2,{VILLAGE},11.4325e2\n"
+    receipt = desk.take(INCOME, "2022.csv", header + rows)
+    assert desk.typed(receipt)["business_yuan"].to_list()[0] == Decimal(amount)
+    assert receipt.conversions["business_yuan: rounded"] == 1
 
 
 # ── what the receipt says of it ─────────────────────────────────────────────────────────────────

@@ -11,10 +11,12 @@ import pytest
 
 from assets import all_assets, table_names
 from assets.warehouse_resource import PARTIAL_PREFIX
+from minsheng.outcome import read_note
 from minsheng.release import current
 from minsheng.settings import load_settings
 from pipelines.catalog import definitions_of
-from pipelines.refresh import dagster_instance, refresh
+from pipelines.refresh import NOTED_TAG, dagster_instance, refresh
+from pipelines.sensors import note_failure
 from tests.pipelines.conftest import CORE, Home
 
 defs = definitions_of(Path(CORE))
@@ -159,8 +161,39 @@ def test_a_selected_table_without_any_build_says_what_to_do(tmp_path: Path) -> N
     home = Home(settings, refresh(settings))
     assert home.outcome.state == "failed"
     assert "put files into the inbox" in home.outcome.message
+    note = read_note(settings)
+    assert note and (note.state, note.message) == ("failed", home.outcome.message)
     result = materialise(home, "indicators/income_growth")
     assert not result.success
+
+
+@pytest.mark.parametrize("is_noted", [False, True])
+def test_a_run_that_dagster_started_notes_how_it_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_noted: bool
+) -> None:
+    monkeypatch.setenv("MINSHENG_HOME", str(tmp_path))
+
+    @dg.op
+    def fails() -> None:
+        raise ValueError("the disk is full")
+
+    @dg.job
+    def failing() -> None:
+        fails()
+
+    with dg.DagsterInstance.ephemeral() as instance:
+        tags = {NOTED_TAG: "true"} if is_noted else {}
+        result = failing.execute_in_process(instance=instance, raise_on_error=False, tags=tags)
+        [event] = [e for e in result.all_events if e.event_type_value == "PIPELINE_FAILURE"]
+        context = dg.build_run_status_sensor_context(
+            "note_failure", event, instance, result.dagster_run
+        )
+        note_failure(context.for_run_failure())
+    note = read_note(load_settings())
+    if is_noted:
+        assert note is None
+    else:
+        assert note and (note.state, note.message) == ("failed", "fails: the disk is full")
 
 
 def test_every_asset_is_listed_once_and_the_release_is_last() -> None:

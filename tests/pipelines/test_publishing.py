@@ -195,6 +195,9 @@ def test_a_failed_critical_check_keeps_the_last_good_version(own_home: Home) -> 
     outcome = refresh(own_home.settings, as_of=date(2017, 12, 1))
     assert outcome.state == "failed"
     assert "what_every_warning_needs_is_decided" in outcome.message
+    assert "(rule_id county_code as_of_month: benefit_gap_months 330" in outcome.message
+    assert "2017-12-01" in outcome.message
+    assert "--as-of" in outcome.message
     assert current(own_home.settings) == before
 
 

@@ -1,0 +1,40 @@
+"""What a failing check says of the rows that fail it."""
+
+from minsheng.checks import check_table
+from minsheng.warehouse import open_warehouse, write_rows
+from tests.minsheng.desk import Desk
+
+COUNTY = "330328000000"
+DECIDED = (
+    *("watch_months", "benefit_gap_months", "compulsory_age_from", "compulsory_age_to"),
+    *("school_year_month", "sender_silence_months", "entry_points", "monitoring_line"),
+)
+
+
+def test_what_is_not_decided_is_named_with_its_county_and_month(desk: Desk) -> None:
+    contracts = desk.project.contracts
+    rows: dict[str, list[dict[str, object]]] = {
+        "linked.household": [{"household_id": "h", "county_code": COUNTY}],
+        "meta.build": [{"as_of_month": "2023-02-01"}],
+        "reference.code": [],
+        "indicators.rule_in_force": [
+            {"county_code": COUNTY, "rule_id": rule, "value": 1}
+            for rule in DECIDED
+            if rule != "monitoring_line"
+        ],
+    }
+    contract = contracts["indicators.rule_in_force"]
+    folder = desk.project.settings.builds / "a"
+    with open_warehouse(desk.project.settings, folder) as warehouse:
+        for table, given in rows.items():
+            names = [column.name for column in contracts[table].columns]
+            write_rows(
+                warehouse, contracts[table], [{n: row.get(n) for n in names} for row in given]
+            )
+        results = {each.check_name: each for each in check_table(warehouse, contract, contracts)}
+    found = results["what_every_warning_needs_is_decided"]
+    assert (found.passed, found.failing_rows) == (False, 1)
+    told = f"rule_id county_code as_of_month: monitoring_line {COUNTY} 2023-02-01"
+    assert found.examples == told
+    assert "--as-of" in found.why
+    assert {each.examples for each in results.values() if each.passed} == {""}
