@@ -6,7 +6,7 @@ import sys
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 from typing import Annotated, Literal, NoReturn
 
@@ -104,6 +104,16 @@ def status(
         found = status_of(load_settings())
         text = json.dumps(found, ensure_ascii=False, indent=1) if as_json else status_text(found)
         typer.echo(text)
+
+
+@app.command()
+def linkage() -> None:
+    """How the records of the current version are linked, and how well where the truth is known."""
+    with _clear_errors():
+        from minsheng.link_report import report
+
+        settings = load_settings()
+        typer.echo(report(settings, datetime.now(settings.time_zone)))
 
 
 @app.command()

@@ -3,16 +3,14 @@
 from datetime import datetime
 from pathlib import Path
 
-import duckdb
 import openpyxl
 import pytest
 import yaml
 
-from minsheng import encryption
 from minsheng.demo import generate
+from minsheng.link_report import agreement, report
 from minsheng.pseudonyms import keep_demo_secret
 from minsheng.settings import PROJECT_ROOT, load_settings
-from minsheng.warehouse import RESTRICTED_FILE
 from pipelines.refresh import refresh
 from tests.pipelines.conftest import CORE, Home, make_demo
 
@@ -152,44 +150,10 @@ def test_the_demos_records_are_linked_as_they_truly_belong(tmp_path: Path) -> No
     )
     home = Home(settings, refresh(settings))
     assert home.outcome.version, home.outcome.message
-    folder = settings.builds / home.outcome.version.build_id
-    keys = encryption.load_keys(settings)
-    with duckdb.connect(str(home.database), read_only=True) as connection:
-        encryption.unlock(connection, keys)
-        connection.execute(
-            f"attach '{folder / RESTRICTED_FILE}' as restricted (encryption_key ?, read_only)",
-            [keys.of("restricted").hex()],
-        )
-        connection.execute(
-            f"""
-            create temp table judged as
-            select truth.person_key, linked.person_id
-            from {home.truth("record")} as truth
-            join {home.truth("delivery")} as file
-                using (department, dataset, period, sender, file)
-            join meta.delivery as delivery
-                on delivery.department = truth.department and delivery.dataset = truth.dataset
-                and delivery.period = truth.period
-                and delivery.sender is not distinct from truth.sender
-                and delivery.delivery_status = 'effective'
-            join restricted.bridge.person as linked
-                on linked.delivery_id = delivery.delivery_id
-                and linked.row_number = truth.row_number
-            where truth.person_key is not null and file.status = 'effective'
-            """
-        )
-        ((count, precision, recall),) = connection.execute(
-            """
-            with cell as (
-                select person_id, person_key, count(*) as records from judged group by all
-            ),
-            own as (select max(records) as most from cell group by person_id),
-            whole as (select max(records) as most from cell group by person_key)
-            select (select count(*) from judged),
-                (select sum(most) from own) / (select count(*) from judged),
-                (select sum(most) from whole) / (select count(*) from judged)
-            """
-        ).fetchall()
-    assert count > 40_000
-    assert precision >= 0.9999
-    assert recall >= 0.99
+    found = agreement(settings, home.outcome.version, datetime.now(settings.time_zone))
+    assert found.records > 40_000
+    assert found.precision >= 0.9999
+    assert found.recall >= 0.99
+    told = report(settings, datetime.now(settings.time_zone))
+    assert f"precision {found.precision:.5f}" in told
+    assert "slip_of_number_and_name" in told
