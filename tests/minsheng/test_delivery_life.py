@@ -257,6 +257,14 @@ def test_a_workbook_under_another_name_or_with_other_row_numbers_is_refused(desk
     assert len(staged(desk, PAYMENT, "person_name")) == 3
 
 
+def test_a_workbook_in_the_folder_of_another_dataset_is_told_where_it_belongs(desk: Desk) -> None:
+    receipt = desk.take(PAYMENT, "2022-06.csv", PAYMENT_HEADER + BAD + GOOD)
+    name = workbook_of(desk, receipt).name
+    wrong = desk.take(SETTLEMENT, name, workbook_of(desk, receipt).read_bytes())
+    assert "put it into inbox/civil_affairs/relief_payment" in wrong.message
+    assert "请放回 inbox/civil_affairs/relief_payment" in wrong.message_zh
+
+
 def test_a_workbook_of_a_delivery_that_nobody_knows_is_refused(desk: Desk) -> None:
     receipt = desk.take(PAYMENT, "退件-0123456789abcdef-x.csv", PAYMENT_HEADER + GOOD)
     assert "mends delivery 0123456789abcdef, and none such was taken" in receipt.message
@@ -298,7 +306,15 @@ def test_only_a_delivery_that_counts_can_be_withdrawn(desk: Desk) -> None:
     refused = desk.take(PAYMENT, "2022-06.csv", "")
     for delivery_id in (refused.delivery_id, "0123456789abcdef"):
         with pytest.raises(DeliveryError, match=delivery_id):
-            lake.withdraw(desk.lake, delivery_id, "", NOW)
+            lake.withdraw(desk.lake, delivery_id, "报错了", NOW)
+
+
+@pytest.mark.parametrize("reason", ["", " \n"])
+def test_a_delivery_is_withdrawn_for_a_reason_alone(desk: Desk, reason: str) -> None:
+    receipt = desk.take(PAYMENT, "2022-06.csv", PAYMENT_HEADER + GOOD)
+    with pytest.raises(DeliveryError, match="for no reason; say why"):
+        lake.withdraw(desk.lake, receipt.delivery_id, reason, NOW)
+    assert desk.receipts() == (receipt,)
 
 
 # ── of the wrong period, too short, or once more ─────────────────────────────────────────────────
