@@ -250,7 +250,8 @@ def test_a_workbook_under_another_name_or_with_other_row_numbers_is_refused(desk
     renamed = send_back(desk, receipt, {"E4": "3"}, name="2022-06.xlsx")
     assert "give it its own name again" in renamed.message
     moved = send_back(desk, receipt, {"A3": "999"})
-    assert "第3行 has in the column 退件行号 no number of a row that was sent back" in moved.message
+    assert "row 3 has in the column 退件行号 no number of a row that was sent back" in moved.message
+    assert "第3行的“退件行号”一列不是退件的行号" in moved.message_zh
     named = send_back(desk, receipt, {"A3": ZHANG})
     assert named.status == "refused"
     assert ZHANG not in named.message
