@@ -16,7 +16,7 @@ from minsheng.encryption import sealed_parquet, write_sealed
 from minsheng.faults import without_numbers
 from minsheng.headers import header_key, headers_of
 from minsheng.lake import Receipt
-from minsheng.readers import ROW_NUMBER, where
+from minsheng.readers import ROW_NUMBER, SHEET_STEP, where
 from minsheng.reasons import Refusal
 
 ROW_HEADER = "退件行号"
@@ -91,7 +91,9 @@ def merge(
         if number not in sent or number in taken:
             # what stands there instead may be anything, a person's number too, and is not repeated
             raise Refusal(
-                "workbook_has_other_numbers", place=where(row[ROW_NUMBER]), column=ROW_HEADER
+                "workbook_has_other_numbers",
+                place=(where(row[ROW_NUMBER]), f"row {row[ROW_NUMBER] % SHEET_STEP}"),
+                column=ROW_HEADER,
             )
         taken.add(number)
         texts = sent[number]

@@ -13,6 +13,7 @@ from minsheng import corrections, lake, policies
 from minsheng.contracts import Contract, PeriodKind
 from minsheng.faults import without_numbers, without_values
 from minsheng.lake import Receipt
+from minsheng.readers import is_litter
 from minsheng.reasons import Refusal, Words
 from minsheng.settings import Settings
 
@@ -22,7 +23,6 @@ USUAL = "usual"
 
 KINDS: Mapping[PeriodKind, Words] = {"year": ("年", "year"), "month": ("月", "month")}
 
-IGNORED_PREFIXES = ("~$", ".")
 IGNORED_SUFFIXES = (".tmp", ".part", ".crdownload")
 
 MOST_NAME_BYTES = 255 - len(SIDECAR_SUFFIX)
@@ -63,7 +63,7 @@ def waiting_files(inbox: Path) -> tuple[Path, ...]:
         for path in sorted(inbox.rglob("*"))
         if path.is_file()
         and path.suffix != SIDECAR_SUFFIX
-        and not any(p.startswith(IGNORED_PREFIXES) for p in path.relative_to(inbox).parts)
+        and not any(map(is_litter, path.relative_to(inbox).parts))
         and not path.name.lower().endswith(IGNORED_SUFFIXES)
     )
 
@@ -122,7 +122,7 @@ def arrivals(
         try:
             if corrects:
                 if base is None or base.status != "taken":
-                    raise Refusal("corrected_delivery_is_unknown", delivery=corrects)
+                    raise _no_delivery_of(settings, corrects)
                 sender, period = base.sender, base.period
             elif named:
                 sender = _one_area(named, by_name[named])
@@ -154,6 +154,15 @@ def arrivals(
             corrects=corrects,
             fault=fault,
         )
+
+
+def _no_delivery_of(settings: Settings, delivery_id: str) -> Refusal:
+    """Why a workbook corrects no delivery of its folder; perhaps it is one of another."""
+    for receipt in lake.read_receipts(settings.lake):
+        if receipt.delivery_id == delivery_id and receipt.status == "taken":
+            folder = f"inbox/{receipt.department}/{receipt.dataset}"
+            return Refusal("correction_is_of_another_folder", folder=folder)
+    return Refusal("corrected_delivery_is_unknown", delivery=delivery_id)
 
 
 def _one_area(name: str, codes: Sequence[str]) -> str:

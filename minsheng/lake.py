@@ -271,7 +271,8 @@ def _follows(good: Receipt, refused: Receipt) -> bool:
 def withdraw(lake: Path, delivery_id: str, reason: str, now: datetime) -> Receipt:
     """Withdraw a delivery from `now` on and return the receipt of that.
 
-    Raises DeliveryError if the lake has no such delivery or it was refused or withdrawn before.
+    Raises DeliveryError if the lake has no such delivery, if it was refused or withdrawn before,
+    or if no reason is given.
     """
     receipts = read_receipts(lake)
     named = [receipt for receipt in receipts if receipt.delivery_id == delivery_id]
@@ -282,6 +283,8 @@ def withdraw(lake: Path, delivery_id: str, reason: str, now: datetime) -> Receip
         )
     if named[0].status == "refused" or delivery_id in withdrawn(receipts):
         raise DeliveryError(f"delivery {delivery_id} was refused or withdrawn before")
+    if not reason.strip():
+        raise DeliveryError(f"delivery {delivery_id} is withdrawn for no reason; say why")
     moment = now.replace(microsecond=0).isoformat()
     withdrawal = Receipt(
         delivery_id=delivery_key("withdrawal", delivery_id, moment),

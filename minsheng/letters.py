@@ -246,12 +246,12 @@ def _text(
     return "\n\n".join(
         [
             f"# {department[CHINESE]}：数据质量月报（{month:%Y年%m月}）",
-            f"近{MONTHS}个月有效交付{received:,}行，退回{refused:,}行（{share}）。",
+            f"近{MONTHS}个月有效交付共收到{received:,}行，其中退回{refused:,}行（{share}）。",
             *(section.text(CHINESE) for section in sections),
             "---",
             f"# {department[ENGLISH]}: data quality in {month:%Y-%m}",
-            f"{received:,} rows in force came in {MONTHS} months, {refused:,} were refused "
-            f"({share}).",
+            f"{received:,} rows came in deliveries in force in {MONTHS} months; of these "
+            f"{refused:,} were refused ({share}).",
             *(section.text(ENGLISH) for section in sections),
             "",
         ]

@@ -89,7 +89,7 @@ def refresh(
 ) -> None:
     """Take what has arrived, build, audit and publish. 0: published or nothing new. 1: neither."""
     with _clear_errors():
-        month = _day(f"{as_of}-01") if as_of else None
+        month = _month(as_of)
         _refresh(load_settings(), _day(known_on), month, rotate_keys)
 
 
@@ -220,6 +220,13 @@ def _day(text: str) -> date | None:
         return date.fromisoformat(text) if text else None
     except ValueError:
         _fail(f"{text!r} is not a date such as 2022-07-01")
+
+
+def _month(text: str) -> date | None:
+    try:
+        return date.fromisoformat(f"{text}-01") if text else None
+    except ValueError:
+        _fail(f"{text!r} is not a month such as 2022-07")
 
 
 @contextmanager

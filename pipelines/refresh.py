@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import socket
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 NOTED_TAG = "minsheng/noted"
 """On a run whose outcome is noted by whoever started it, and by no sensor."""
+PROCESS_TAG = "minsheng/process"
+"""The machine and the process in which a run is."""
 
 
 @dataclass(frozen=True)
@@ -154,6 +157,7 @@ def _run(
 
     try:
         with dagster_instance(settings) as instance:
+            end_dead_runs(instance)
             run_id = str(uuid4())
             instance.add_event_listener(run_id, listen)
             config = {
@@ -169,7 +173,7 @@ def _run(
                 .execute_in_process(
                     instance=instance,
                     run_id=run_id,
-                    tags={NOTED_TAG: "true"},
+                    tags={NOTED_TAG: "true", PROCESS_TAG: _this_process()},
                     raise_on_error=False,
                     run_config={
                         "resources": {"warehouse": {"config": config}},
@@ -181,6 +185,31 @@ def _run(
         cause = getattr(fault, "orig", None) or fault
         raise StoreError(f"the run cannot be noted in {settings.home}: {told(cause)}") from fault
     return result, events
+
+
+def _this_process() -> str:
+    return f"{socket.gethostname()}:{os.getpid()}"
+
+
+def end_dead_runs(instance: "DagsterInstance") -> None:
+    """Show runs as failed whose process on this machine was killed and could not say so."""
+    from dagster import DagsterRunStatus, RunsFilter
+
+    begun = [DagsterRunStatus.STARTING, DagsterRunStatus.STARTED]
+    for run in instance.get_runs(RunsFilter(statuses=begun)):
+        host, _, process = run.tags.get(PROCESS_TAG, "").partition(":")
+        if host == socket.gethostname() and not _is_alive(int(process)):
+            instance.report_run_failed(run, "the process of this run was ended from outside")
+
+
+def _is_alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def _reason(result: "ExecuteInProcessResult", events: list["DagsterEvent"]) -> str:

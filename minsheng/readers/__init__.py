@@ -16,6 +16,7 @@ from minsheng.readers.common import (
     Reading,
     Score,
     UnreadableFile,
+    is_litter,
     where,
 )
 
@@ -29,6 +30,7 @@ __all__ = [
     "Reading",
     "Score",
     "UnreadableFile",
+    "is_litter",
     "read_rows",
     "where",
 ]

@@ -15,9 +15,17 @@ from minsheng.encryption import SEALED, sealed_parquet
 from minsheng.faults import without_values
 from minsheng.headers import header_key
 from minsheng.quoting import literal, quoted
-from minsheng.readers.common import ROW_NUMBER, SHEET_STEP, Reading, UnreadableFile
+from minsheng.readers.common import (
+    ROW_NUMBER,
+    SHEET_STEP,
+    Reading,
+    UnreadableFile,
+    is_litter,
+)
 
 SUFFIX = ".zip"
+TEXT_SUFFIX = ".txt"
+"""Of tables, and of what is written to go with them."""
 MOST_UNPACKED_BYTES = 4 << 30
 IS_LOCKED = 0x1
 IS_UTF8 = 0x800
@@ -48,9 +56,11 @@ def read(
     """The tables of an archive, which must have the same columns.
 
     Rows of a later table are numbered as those of a later sheet. Files of other kinds than
-    `suffixes` are named in the form; what programs leave beside their files is passed over.
+    `suffixes`, and texts without a header beside a table, are named in the form; what programs
+    leave beside their files is passed over.
     """
     parts: list[tuple[Path, Reading]] = []
+    without_header: UnreadableFile | None = None
     try:
         with _opened(path) as archive:
             tables, others = _members(archive, suffixes)
@@ -63,6 +73,10 @@ def read(
                 except UnreadableFile as fault:
                     if len(tables) == 1:
                         raise
+                    if _suffix(member) == TEXT_SUFFIX and fault.name == "no_header":
+                        others.append(member)
+                        without_header = fault
+                        continue
                     raise UnreadableFile(
                         "table_in_the_archive",
                         advice=fault.advice,
@@ -71,6 +85,8 @@ def read(
                     ) from None
                 finally:
                     unpacked.unlink(missing_ok=True)
+        if without_header and not parts:
+            raise without_header
         reading = _joined(connection, parts, destination)
     finally:
         for part in destination.parent.glob("part-*.parquet"):
@@ -112,9 +128,7 @@ def _members(archive: ZipFile, suffixes: Sequence[str]) -> tuple[list[ZipInfo], 
 
 def _is_litter(member: ZipInfo) -> bool:
     name = _name(member)
-    return (
-        member.is_dir() or Path(name).name.startswith(("~$", ".")) or name.startswith("__MACOSX/")
-    )
+    return member.is_dir() or is_litter(Path(name).name) or name.startswith("__MACOSX/")
 
 
 def _name(member: ZipInfo) -> str:

@@ -23,6 +23,15 @@ SHEET_STEP = 10_000_000_000
 """Rows of a later sheet are numbered from this times the sheet's place: more than a file holds."""
 
 
+LITTER_PREFIXES = ("~$", ".")
+LITTER_NAMES = ("thumbs.db", "desktop.ini")
+
+
+def is_litter(name: str) -> bool:
+    """Whether a file or folder of this name is what programs leave beside those of people."""
+    return name.startswith(LITTER_PREFIXES) or name.lower() in LITTER_NAMES
+
+
 class UnreadableFile(Refusal):
     """A file that cannot be read as a table; the words name the position and the way out."""
 

@@ -25,6 +25,11 @@ MOST_CELLS = 50_000_000
 """Of the rectangle from A1 to a sheet's last cell: calamine holds blank ones too."""
 DIMENSION = re.compile(rb'<(?:\w+:)?dimension\s+ref="(?:[A-Z]+\d+:)?([A-Z]+)(\d+)"')
 DIMENSION_WITHIN_BYTES = 4096
+UNCOMPUTED = re.compile(
+    rb'<c(?![^<>]*\st="str")[^<>]*\sr="([A-Z]+\d+)"[^<>]*>'
+    rb"\s*(?:<f[^<>]*/>|<f[^<>]*>[^<]*</f>)\s*(?:<v\s*/>|<v></v>)?\s*</c>"
+)
+"""A cell with a formula and no value; a formula whose text is empty is of the type `str`."""
 FILLED_CELL = re.compile(rb'<(?:\w+:)?c\s(?:[^<>]*\s)?r="([A-Z]+)(\d+)"[^<>]*(?<!/)>')
 
 
@@ -39,7 +44,7 @@ def read(
     from python_calamine import CalamineError, CalamineWorkbook
 
     try:
-        _refuse_far_cells(path)
+        _refuse_sheets(path)
         with CalamineWorkbook.from_path(path) as workbook:
             sheets, others = _sheets(workbook, score)
     except BaseException as fault:
@@ -53,8 +58,8 @@ def read(
     return write_sheets(connection, sheets, others, path.suffix[1:].lower(), destination)
 
 
-def _refuse_far_cells(path: Path) -> None:
-    """Refuse an .xlsx with a cell so far away that the sheet up to it would not fit in memory.
+def _refuse_sheets(path: Path) -> None:
+    """Refuse an .xlsx whose sheets would not fit in memory, or have formulas nobody has computed.
 
     What a sheet says of its size counts cells that are but coloured; then its cells are looked at.
     """
@@ -67,14 +72,32 @@ def _refuse_far_cells(path: Path) -> None:
                     continue
                 with archive.open(name) as stream:
                     row, column = _last_filled(stream)
+                with archive.open(name) as stream:
+                    cell = _formula_without_value(stream)
                 if row * column > MOST_CELLS:
                     raise UnreadableFile(
                         "cells_are_too_far", row=row, column=column, most=MOST_CELLS
                     )
+                if cell:
+                    raise UnreadableFile("formulas_have_no_values", cell=cell)
     except UnreadableFile:
         raise
     except (*DAMAGES, RuntimeError):  # the last if it is packed with a password
         return  # calamine says what is wrong with it
+
+
+def _formula_without_value(stream: IO[bytes]) -> str:
+    """The first cell of a sheet whose formula nobody has computed; empty if there is none.
+
+    Programs that write workbooks leave the values to those that show them.
+    """
+    rest = b""
+    while block := stream.read(COPY_BYTES):
+        whole, mark, rest = (rest + block).rpartition(b"</c>")
+        found = UNCOMPUTED.search(whole + mark) if b"<f" in whole else None
+        if found:
+            return found[1].decode()
+    return ""
 
 
 def _last_filled(stream: IO[bytes]) -> tuple[int, int]:

@@ -196,6 +196,16 @@ def test_a_mistake_in_a_contract_ends_a_command_in_one_line(tmp_path: Path) -> N
     assert found.stderr.startswith(f"minsheng: {tmp_path}/{ROLL_FILE}, line 2: ")
 
 
+@pytest.mark.parametrize("text", ["2022-13", "2022", "x", "2022-07-01"])
+def test_what_is_no_month_is_asked_for_as_a_month(tmp_path: Path, text: str) -> None:
+    environment = {"MINSHENG_HOME": str(tmp_path)}
+    found = CliRunner().invoke(app, ["refresh", "--as-of", text], env=environment)
+    assert (found.exit_code, found.stderr) == (
+        1,
+        f"minsheng: {text!r} is not a month such as 2022-07\n",
+    )
+
+
 def test_an_overlay_changes_what_it_names_and_keeps_the_rest(tmp_path: Path) -> None:
     settings = deployment(
         tmp_path,

@@ -234,6 +234,8 @@ def test_litter_is_left_alone_and_misplaced_files_are_named(desk: Desk) -> None:
         "2022-06.csv.tmp",
         "2022-06.csv.PART",
         ".DS_Store",
+        "Thumbs.db",
+        "desktop.ini",
         ".sync/a.csv",
     ):
         desk.put(PAYMENT, name, FIRST)

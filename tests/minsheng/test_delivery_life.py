@@ -250,11 +250,20 @@ def test_a_workbook_under_another_name_or_with_other_row_numbers_is_refused(desk
     renamed = send_back(desk, receipt, {"E4": "3"}, name="2022-06.xlsx")
     assert "give it its own name again" in renamed.message
     moved = send_back(desk, receipt, {"A3": "999"})
-    assert "第3行 has in the column 退件行号 no number of a row that was sent back" in moved.message
+    assert "row 3 has in the column 退件行号 no number of a row that was sent back" in moved.message
+    assert "第3行的“退件行号”一列不是退件的行号" in moved.message_zh
     named = send_back(desk, receipt, {"A3": ZHANG})
     assert named.status == "refused"
     assert ZHANG not in named.message
     assert len(staged(desk, PAYMENT, "person_name")) == 3
+
+
+def test_a_workbook_in_the_folder_of_another_dataset_is_told_where_it_belongs(desk: Desk) -> None:
+    receipt = desk.take(PAYMENT, "2022-06.csv", PAYMENT_HEADER + BAD + GOOD)
+    name = workbook_of(desk, receipt).name
+    wrong = desk.take(SETTLEMENT, name, workbook_of(desk, receipt).read_bytes())
+    assert "put it into inbox/civil_affairs/relief_payment" in wrong.message
+    assert "请放回 inbox/civil_affairs/relief_payment" in wrong.message_zh
 
 
 def test_a_workbook_of_a_delivery_that_nobody_knows_is_refused(desk: Desk) -> None:
@@ -298,7 +307,15 @@ def test_only_a_delivery_that_counts_can_be_withdrawn(desk: Desk) -> None:
     refused = desk.take(PAYMENT, "2022-06.csv", "")
     for delivery_id in (refused.delivery_id, "0123456789abcdef"):
         with pytest.raises(DeliveryError, match=delivery_id):
-            lake.withdraw(desk.lake, delivery_id, "", NOW)
+            lake.withdraw(desk.lake, delivery_id, "报错了", NOW)
+
+
+@pytest.mark.parametrize("reason", ["", " \n"])
+def test_a_delivery_is_withdrawn_for_a_reason_alone(desk: Desk, reason: str) -> None:
+    receipt = desk.take(PAYMENT, "2022-06.csv", PAYMENT_HEADER + GOOD)
+    with pytest.raises(DeliveryError, match="for no reason; say why"):
+        lake.withdraw(desk.lake, receipt.delivery_id, reason, NOW)
+    assert desk.receipts() == (receipt,)
 
 
 # ── of the wrong period, too short, or once more ─────────────────────────────────────────────────

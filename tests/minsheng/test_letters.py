@@ -63,8 +63,9 @@ def test_a_mended_row_came_once_and_is_no_longer_refused(desk: Desk, tmp_path: P
             ('raw.civil_affairs__relief_payment', 'amount_is_not_too_small', '金额为负');
         """,
     )
-    assert "近12个月有效交付100行，退回3行（3.00%）。" in text
-    assert "100 rows in force came in 12 months, 3 were refused (3.00%)." in text
+    assert "近12个月有效交付共收到100行，其中退回3行（3.00%）。" in text
+    came = "100 rows came in deliveries in force in 12 months"
+    assert f"{came}; of these 3 were refused (3.00%)." in text
     assert text.count("| 2022-06 | 1 | 100 | 3 | 3.00% |") == 2
     assert text.count("| 文成县 | 100 | 3 | 3.00% |") == 2
     assert "| amount_is_not_too_small | 退回 | 金额为负 | 2 |" in text

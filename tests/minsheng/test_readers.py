@@ -12,6 +12,7 @@ from functools import cache
 from pathlib import Path
 
 import duckdb
+import openpyxl
 import polars as pl
 import pytest
 import xlsxwriter
@@ -307,6 +308,50 @@ def test_tables_of_an_archive_are_read_one_below_the_other(tmp_path: Path) -> No
     )
 
 
+def test_a_text_without_a_header_beside_a_table_is_passed_over(tmp_path: Path) -> None:
+    texts = (("readme.txt", b"please find attached"), ("a.csv", GOOD_TEXT.encode()))
+    litter = (("Thumbs.db", b"x"), ("b/desktop.ini", b"x"))
+    reading, _ = read(tmp_path, packed(*texts, *litter), "a.zip")
+    assert reading.form == "zip, csv utf-8 ','; not read: readme.txt"
+    with pytest.raises(UnreadableFile, match="no header row"):
+        read(tmp_path, packed(texts[0], ("b.txt", b"and this")), "a.zip")
+
+
+def book(folder: Path, formula: str) -> bytes:
+    """A workbook as programs write it that do not compute, with a formula in its last column."""
+    workbook = openpyxl.Workbook()
+    sheet = workbook.active
+    assert sheet
+    for row in (["户编号", "姓名", "关系"], ["1", "张三", formula]):
+        sheet.append(row)
+    workbook.save(folder / "written.xlsx")
+    return (folder / "written.xlsx").read_bytes()
+
+
+def test_a_formula_without_its_value_is_told_with_its_cell(tmp_path: Path) -> None:
+    with pytest.raises(UnreadableFile, match=r"without their stored values \(as in cell C2\)"):
+        read(tmp_path, book(tmp_path, '="户"&"主"'), "a.xlsx")
+    reading, _ = read(tmp_path, book(tmp_path, "户主"), "a.xlsx")
+    assert reading.row_count == 1
+
+
+def test_a_formula_whose_value_is_stored_is_read(tmp_path: Path) -> None:
+    with xlsxwriter.Workbook(tmp_path / "stored.xlsx") as workbook:
+        sheet = workbook.add_worksheet()
+        sheet.write_row(0, 0, ["户编号", "姓名", "关系"])
+        sheet.write_row(1, 0, ["1", "张三"])
+        sheet.write_formula(1, 2, '="户"&"主"', value="户主")
+        sheet.write_row(2, 0, ["2", "李四"])
+        sheet.write_formula(2, 2, '=IF(A1="",1,"")', value="")
+    # spreadsheet programs say of a formula whose value is an empty text that it is one
+    with zipfile.ZipFile(tmp_path / "stored.xlsx") as written:
+        members = {name: written.read(name) for name in written.namelist()}
+    sheet_name = "xl/worksheets/sheet1.xml"
+    members[sheet_name] = members[sheet_name].replace(b'r="C3">', b'r="C3" t="str">')
+    _, rows = read(tmp_path, packed(*members.items()), "a.xlsx")
+    assert [row[-1] for row in rows.values()] == ["户主", ""]
+
+
 def test_a_member_whose_name_is_in_the_senders_code_page_is_named(tmp_path: Path) -> None:
     target = io.BytesIO()
     with zipfile.ZipFile(target, "w") as archive:
@@ -341,8 +386,8 @@ def locked(archive: bytes) -> bytes:
         (damaged(packed(("a.csv", GOOD_TEXT.encode()))), "the archive cannot be opened"),
         (locked(packed(("a.csv", GOOD_TEXT.encode()))), "the archive has a password"),
         (
-            packed(("a.csv", GOOD_TEXT.encode()), ("说明.txt", "请查收".encode())),
-            "说明.txt in the archive: no header row",
+            packed(("a.csv", GOOD_TEXT.encode()), ("说明.csv", "请查收".encode())),
+            "说明.csv in the archive: no header row",
         ),
         (
             packed(

@@ -1,9 +1,11 @@
 """What a data engineer meets in Dagster: definitions, single tables, lineage, schedule, sensor."""
 
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
+from uuid import uuid4
 
 import dagster as dg
 import duckdb
@@ -15,7 +17,13 @@ from minsheng.outcome import read_note
 from minsheng.release import current
 from minsheng.settings import load_settings
 from pipelines.catalog import definitions_of
-from pipelines.refresh import NOTED_TAG, dagster_instance, refresh
+from pipelines.refresh import (
+    NOTED_TAG,
+    PROCESS_TAG,
+    dagster_instance,
+    end_dead_runs,
+    refresh,
+)
 from pipelines.sensors import note_failure
 from tests.pipelines.conftest import CORE, Home
 
@@ -194,6 +202,32 @@ def test_a_run_that_dagster_started_notes_how_it_ended(
         assert note is None
     else:
         assert note and (note.state, note.message) == ("failed", "fails: the disk is full")
+
+
+def test_a_run_whose_process_was_killed_is_shown_as_failed_by_the_next(tmp_path: Path) -> None:
+    with subprocess.Popen(["true"]) as ended:
+        ended.wait()
+    settings = load_settings(tmp_path, CORE)
+    with dagster_instance(settings) as instance:
+        runs = {
+            name: instance.add_run(
+                dg.DagsterRun(
+                    job_name="refresh",
+                    run_id=str(uuid4()),
+                    status=dg.DagsterRunStatus.STARTED,
+                    tags={PROCESS_TAG: process} if process else {},
+                )
+            ).run_id
+            for name, process in {
+                "killed": f"{socket.gethostname()}:{ended.pid}",
+                "alive": f"{socket.gethostname()}:{os.getpid()}",
+                "elsewhere": f"another:{ended.pid}",
+                "of the daemon": "",
+            }.items()
+        }
+        end_dead_runs(instance)
+        found = {name: instance.get_run_by_id(run_id) for name, run_id in runs.items()}
+    assert {name for name, run in found.items() if run and run.is_failure} == {"killed"}
 
 
 def test_every_asset_is_listed_once_and_the_release_is_last() -> None:

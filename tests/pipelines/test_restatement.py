@@ -139,8 +139,8 @@ def test_each_department_gets_a_letter_with_what_was_refused(dirty: Home) -> Non
         "where department = 'civil_affairs' and delivery_status = 'effective' "
         "and period_month >= date '2022-01-01'"
     )
-    assert f"近12个月有效交付{received:,}行，退回{refused:,}行" in text
-    assert f"{received:,} rows in force came in 12 months, {refused:,} were refused" in text
+    assert f"近12个月有效交付共收到{received:,}行，其中退回{refused:,}行" in text
+    assert f"in 12 months; of these {refused:,} were refused" in text
     [(rule, count)] = dirty.rows(
         "select rule, count(*) from quality.finding "
         "join meta.delivery as delivery using (delivery_id) "
