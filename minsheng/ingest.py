@@ -238,7 +238,7 @@ def _land(desk: _Desk, prepared: _Prepared, landed: Sequence[Receipt]) -> Receip
     known = (*desk.known, *landed)
     standing = _standing(receipt, known)
     if standing:
-        lake.note_sent_again(desk.settings.lake, standing, receipt.file_name, receipt.ingested_at)
+        lake.note_sent_again(desk.settings.lake, standing, receipt)
         shutil.rmtree(folder)
         return None
     if receipt.status == "taken":

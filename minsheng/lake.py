@@ -164,13 +164,16 @@ def _read(path: Path) -> Receipt:
     return Receipt(**values)
 
 
-def note_sent_again(lake: Path, receipt: Receipt, file_name: str, moment: str) -> Receipt:
-    """Note in the lake that a file of this name has brought the bytes of a delivery again."""
-    folder = delivery_folder(lake, receipt)
-    standing = _read(folder / RECEIPT_FILE)
-    noted = replace(standing, sent_again={**standing.sent_again, file_name: moment})
-    write_receipt(folder, noted)
-    return noted
+def note_sent_again(lake: Path, standing: Receipt, again: Receipt) -> None:
+    """Note in the lake that a file has brought the bytes of a delivery again.
+
+    What is refused again is refused under today's contract.
+    """
+    folder = delivery_folder(lake, standing)
+    noted = _read(folder / RECEIPT_FILE)
+    sent_again = {**noted.sent_again, again.file_name: again.ingested_at}
+    judged = again.contract_hash if noted.status == "refused" else noted.contract_hash
+    write_receipt(folder, replace(noted, sent_again=sent_again, contract_hash=judged))
 
 
 def delivered_bytes(inbox: Path, lake: Path) -> int:

@@ -168,7 +168,7 @@ def test_a_month_that_was_refused_is_tried_again_under_another_contract(front: F
     front.insert("payment", "'2022-06', '张三', '低保金', 1")
     (refused,) = front.refresh()
     assert refused.status == "refused"
-    assert "it has no column for 姓名" in refused.message
+    assert "文件缺少以下各列：姓名" in refused.message_zh
     assert (front.fetch(LATER), front.files()) == ((), [])
     source = with_header(front.desk.source(PAYMENT), "person_name", "发放对象")
     (taken,) = Front(front.server, front.desk.with_contract(source)).refresh(LATER)

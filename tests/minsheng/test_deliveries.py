@@ -206,6 +206,17 @@ def test_a_refused_file_that_comes_unchanged_is_noted_with_its_refusal(
     assert desk.receipts() == (noted,)
 
 
+def test_what_is_refused_again_is_refused_under_the_contract_of_today(desk: Desk) -> None:
+    refused = desk.take(PAYMENT, "2022-06.csv", "")
+    changed = desk.with_contract(with_header(desk.source(PAYMENT), "amount_yuan", "实发"))
+    changed.put(PAYMENT, "2022-06.csv", "")
+    assert changed.ingest(PAYMENT).receipts == ()
+    [standing] = changed.receipts()
+    version = judging.typed_version(changed.source(PAYMENT), changed.project.codes)
+    assert (standing.status, standing.contract_hash) == ("refused", version)
+    assert version != refused.contract_hash
+
+
 def test_of_like_files_without_a_period_none_is_lost_from_sight(desk: Desk) -> None:
     names = ["甲.csv", "乙.csv", "丙.csv"]
     for name in names:
