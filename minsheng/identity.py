@@ -42,15 +42,17 @@ def normalised_id(text: str) -> str:
 def is_scientific(number: str) -> str:
     """Whether a program has taken the number for a quantity and shows it in scientific notation."""
     shapes = r"[0-9](\.[0-9]+)?[eE]\+[0-9]+|[0-9]\.[0-9]+[eE][0-9]+"
-    # every shape has one of these, and to look for them costs a fraction of a pattern
+    # every shape has one of these, and to look for them costs a fraction of a pattern; within a
+    # rule DuckDB computes both sides of an `and`, of a `case` but the one that is asked for
     marks = " or ".join(f"contains({number}, '{mark}')" for mark in "eE")
-    return f"(({marks}) and regexp_full_match({number}, '{shapes}'))"
+    return f"(case when {marks} then regexp_full_match({number}, '{shapes}') else false end)"
 
 
 def is_rounded(number: str) -> str:
     """Whether `.0` behind more digits than a quantity keeps says that the last ones are lost."""
     pattern = rf"[0-9]{{{EXACT_DIGITS + 1},}}\.0+"
-    return f"(contains({number}, '.') and regexp_full_match({number}, '{pattern}'))"
+    looked_at = f"regexp_full_match({number}, '{pattern}')"
+    return f"(case when contains({number}, '.') then {looked_at} else false end)"
 
 
 def has_id_shape(number: str) -> str:
@@ -118,8 +120,8 @@ def has_real_birth_date(number: str) -> str:
     # nearly every number has a day up to the 28th, and to see that costs a quarter of a cast
     plain = "[0-9]{6}(19|20)[0-9]{2}(0[1-9]|1[0-2])(0[1-9]|1[0-9]|2[0-8]).*"
     return (
-        f"(regexp_full_match({number}, '{plain}') or not {has_id_shape(number)} "
-        f"or {birth_date(resident_number(number))} is not null)"
+        f"(case when regexp_full_match({number}, '{plain}') then true else "
+        f"not {has_id_shape(number)} or {birth_date(resident_number(number))} is not null end)"
     )
 
 

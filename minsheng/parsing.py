@@ -622,10 +622,9 @@ def _quantity(column: Column, unit: str | None) -> _Form:
         exact = f"case when {is_own} then {in_own} else {exact} end"
         if unit:
             others.append((f"{name} is not null and not {is_own}", f"{unit} to {column.type}"))
-    # nearly no text has so many decimals, and to look where its point is costs next to nothing
-    places = DECIMAL_PLACES[column.type]
-    point = f"strpos({text}, '.')"
-    has_more = f"({point} > 0 and {point} < strlen({text}) - {places} or contains({text}, '．'))"
+    # nearly no text has so many decimals, and to look for them costs next to nothing
+    more = "_" * (DECIMAL_PLACES[column.type] + 1)
+    has_more = f"({text} like '%.{more}%' or {name}__plain is null)"
     others.append((f"{name} is not null and {has_more} and {exact} <> {name}", "rounded"))
     return _Form(
         f"case when {plain} then {_sized(column, name, size)} end", mended, kinds, tuple(others)

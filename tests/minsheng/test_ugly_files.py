@@ -114,7 +114,7 @@ CASES = [
         "ids as quantities.csv",
         text(HEADER, *GOOD, [f"{WANG}.0", "王五", "低保金", "1"]).encode(),
         2,
-        {SCIENTIFIC: 1},
+        {"id_number_is_not_rounded": 1},
     ),
     Ugly(
         "full width.csv",
