@@ -72,7 +72,9 @@ class Statement:
     @cached_property
     def typed(self) -> exp.Expr:
         """The tree with a type at every expression; a division is a DOUBLE, as in DuckDB."""
-        schema: dict[str, object] = dict(self.schema)
+        # a name without its schema, told of by a rule of its own, may be that of several tables
+        is_clear = next(tables_without_schema(self), None) is None
+        schema: dict[str, object] = dict(self.schema) if is_clear else {}
         tree = qualify(
             self.tree.copy(), schema=schema, dialect=DIALECT, validate_qualify_columns=False
         )
