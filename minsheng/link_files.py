@@ -67,7 +67,7 @@ def link_files(left: Path, right: Path, rules: Path, truth: Path | None = None) 
     """Link the rows of two files and, with a truth, say how well.
 
     The rule table needs `fields`, among them `id`, which tells the rows of a file apart.
-    Raises LinkRuleError, UnreadableFile, OSError, and LinkFileError if a file lacks a column, ids
+    Raises LinkRuleError, OSError, and LinkFileError if a file cannot be read or lacks a column, ids
     repeat or the truth names others.
     """
     table = load_rules(rules)
@@ -130,7 +130,7 @@ def _columns(
     try:
         reading = readers.read_rows(connection, path, score, copy)
     except readers.UnreadableFile as fault:
-        raise readers.UnreadableFile(f"{path.name}: {fault}") from None
+        raise LinkFileError(f"{path.name}: {fault}") from None
     if reading.malformed:
         row = reading.malformed[0]
         raise LinkFileError(

@@ -289,7 +289,7 @@ def trait_select(sources: Sequence[Contract], earlier: Mapping[str, str]) -> str
         )
     selects += [
         # what a valid number says of its holder
-        f"select node, 'birth_date', {identity.birth_date('number')}::varchar "
+        f"select node, 'birth_date' as kind, {identity.birth_date('number')}::varchar as value "
         "from vault.node where is_anchor",
         f"select node, '{HELD_NUMBER}', number from vault.node where is_anchor",
     ]

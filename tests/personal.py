@@ -79,13 +79,15 @@ def delivered_to(settings: Settings) -> Personal:
         with scratch_database(settings) as connection:
             texts = connection.sql(f"from {sealed_parquet(rows)}").pl()
         for column in source.columns:
-            if column.sensitivity == "direct":
+            # a day of birth alone is many persons', and the month is published
+            if column.sensitivity == "direct" and column.type != "date":
                 found = names if column.type == "name" else numbers
                 for header in headers_of(column, receipt.headers):
                     found.update(texts[header].drop_nulls().str.strip_chars())
     return Personal(
         frozenset(name for name in names if len(name) > 1),
-        frozenset(number for number in numbers if len(number) >= SHORTEST_NUMBER),
+        # one digit over and over is nobody's
+        frozenset(n for n in numbers if len(n) >= SHORTEST_NUMBER and len(set(n)) > 1),
     )
 
 

@@ -407,7 +407,9 @@ def test_an_unknown_column_is_kept_and_named_in_the_receipt(desk: Desk) -> None:
 
 def test_a_column_that_was_not_delivered_is_named_in_the_receipt(desk: Desk) -> None:
     receipt = desk.take(ROLL, "2022-06.csv", "姓名,救助类别\n张三,低保\n")
-    assert receipt.absent_columns == ("id_number", "start_month", "monthly_yuan", "village_code")
+    assert receipt.absent_columns == (
+        *("id_number", "start_month", "monthly_yuan", "village_code", "co_living_number"),
+    )
 
 
 # ── every row accounted for ─────────────────────────────────────────────────────────────────────

@@ -70,6 +70,6 @@ def test_a_rule_that_does_not_fit_is_told_without_the_name_that_it_fails_on(tmp_
     for side in ("left", "right"):
         (tmp_path / f"{side}.csv").write_text(f"id,姓名\n1,{NAME}\n", encoding="utf-8")
     (tmp_path / "rules.yaml").write_text(RULES, encoding="utf-8")
-    with pytest.raises(LinkRuleError, match="rule by_number: ConversionException") as fault:
+    with pytest.raises(LinkRuleError, match="rule by_number: Conversion Error") as fault:
         link_files(*(tmp_path / f"{name}" for name in ("left.csv", "right.csv", "rules.yaml")))
     assert NAME not in str(fault.value)
