@@ -122,7 +122,8 @@ def test_a_death_that_is_registered_after_payments_contradicts_them(own_whole: H
     [(number, name, person_id)] = own_whole.vault_rows(
         "select id_number, name_key, person_id from identity "
         "join (select source, record_identity, id_number, name_key from record) "
-        "using (source, record_identity) where source = 'civil_affairs__relief_payment' and link_rule_code = 'id_and_name' "
+        "using (source, record_identity) where source = 'civil_affairs__relief_payment' "
+        "and link_rule_code = 'id_and_name' "
         "order by record_count desc, person_id limit 1"
     )
     waiting = own_whole.settings.inbox / "public_security" / "vital_event" / "2022-09_2.csv"
