@@ -20,10 +20,10 @@ from pathlib import Path
 
 import duckdb
 
-from minsheng import linkage, pseudonyms
+from minsheng import judging, linkage, pseudonyms
 from minsheng.contracts import Contract
 from minsheng.demo.linkage_rolls import write_rolls
-from minsheng.parsing import typed_select
+from minsheng.parsing import Typing
 from minsheng.policies import load_link_rules
 from minsheng.project import Project
 from minsheng.pseudonyms import PseudonymKey
@@ -120,18 +120,19 @@ def stage(folder: Path, persons: int) -> None:
                 if column.headers and column.name in columns_of(connection, path)
             }
             named = ", ".join(f"{name}::varchar as {quoted(h)}" for name, h in written.items())
-            select = typed_select(
+            typing = Typing(
                 source,
                 project.codes,
                 list(written.values()),
                 f"(select row_number as __row_number, {named} from {literal(str(path))})",
-                {
-                    "delivery_id": literal(source.table),
-                    "delivered_on": "date '2023-02-01'",
-                    **PERIOD,
-                },
                 units={},
             )
+            constants = {
+                "delivery_id": literal(source.table),
+                "delivered_on": "date '2023-02-01'",
+                **PERIOD,
+            }
+            select = typing.select(constants, judging.other_forms(connection, typing))
             connection.execute(f"create table {source.name} as {select}")
         decisions = project.contracts[f"staged.{linkage.DECISIONS}"]
         columns = ", ".join(f"{c.name} {c.duckdb_type}" for c in decisions.columns)

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from minsheng import parsing, rejects
+from minsheng import rejects, row_rules
 from minsheng.contracts import RESTRICTED_LAYERS, Contract, Severity
 from minsheng.encryption import sealed_parquet
 from minsheng.great_expectations_duckdb import QueryCheck, RowCheck, validate
@@ -200,7 +200,7 @@ def _verified(
 
 
 def _received_promises(staged: Contract) -> Iterable[_Promise]:
-    for rule in parsing.row_rules(staged):
+    for rule in row_rules.row_rules(staged):
         yield _Promise(
             RowCheck(rule.name, rule.expression),
             rule.severity,
@@ -226,7 +226,7 @@ def _received_promises(staged: Contract) -> Iterable[_Promise]:
 
 
 def _accepted_rows(staged: Contract) -> _Promise:
-    critical = [r.expression for r in parsing.row_rules(staged) if r.severity == "critical"]
+    critical = [r.expression for r in row_rules.row_rules(staged) if r.severity == "critical"]
     return _Promise(
         RowCheck(
             ACCEPTED_ROWS,

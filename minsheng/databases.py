@@ -19,7 +19,8 @@ import duckdb
 import sqlglot
 import yaml
 
-from minsheng import encryption, extensions, judging, lake, parsing
+from minsheng import encryption, extensions, judging, lake
+from minsheng.cell_forms import Codes
 from minsheng.contracts import Contract
 from minsheng.faults import without_values
 from minsheng.lake import Receipt
@@ -486,9 +487,7 @@ def _extract(
         unfinished.unlink(missing_ok=True)
 
 
-def _is_repeated(
-    path: Path, last: Receipt | None, relation: Relation, codes: parsing.Codes
-) -> bool:
+def _is_repeated(path: Path, last: Receipt | None, relation: Relation, codes: Codes) -> bool:
     """Whether the same bytes were delivered last, and would be judged now as they were then."""
     if last is None:
         return False

@@ -21,6 +21,8 @@ PROVINCES = (
 """First two digits of GB/T 2260; 81 to 83 begin residence permits too."""
 SHORTEST = 15
 """No identity number has fewer characters."""
+SCHOOL_LENGTH = 19
+"""A school number is G and the 18 characters of the pupil's number."""
 EXACT_DIGITS = 15
 """A spreadsheet keeps this many digits of a number; a longer one in a number cell is ruined."""
 OPENING, CLOSING = "（(【〔", "）)】〕"
@@ -121,21 +123,26 @@ def has_real_birth_date(number: str) -> str:
     plain = "[0-9]{6}(19|20)[0-9]{2}(0[1-9]|1[0-2])(0[1-9]|1[0-9]|2[0-8]).*"
     return (
         f"(case when regexp_full_match({number}, '{plain}') then true else "
-        f"not {has_id_shape(number)} or {birth_date(resident_number(number))} is not null end)"
+        f"not {has_id_shape(number)} or {birth_date(number)} is not null end)"
     )
 
 
 def birth_date(number: str) -> str:
-    """Date of birth in an 18-character number; null where it is no day."""
-    return (
-        f"try_cast(substr({number}, 7, 4) || '-' || substr({number}, 11, 2) || '-' "
-        f"|| substr({number}, 13, 2) as date)"
+    """Date of birth in a number of any shape; null where it is no day."""
+    day = (
+        f"case length({number}) when {SHORTEST} then '19' || substr({number}, 7, 6) "
+        f"when {SCHOOL_LENGTH} then substr({number}, 8, 8) else substr({number}, 7, 8) end"
     )
+    return f"try_cast(regexp_replace({day}, '^(....)(..)(..)$', '\\1-\\2-\\3') as date)"
 
 
 def sex_code(number: str) -> str:
-    """The code of sex (GB/T 2261.1) in an 18-character number: 1 if its 17th digit is odd."""
-    return f"case when (ascii(substr({number}, 17, 1)) - 48) % 2 = 1 then '1' else '2' end"
+    """The code of sex (GB/T 2261.1) in a number of any shape: 1 if the last of its order is odd."""
+    digit = (
+        f"substr({number}, case length({number}) when {SHORTEST} then 15 "
+        f"when {SCHOOL_LENGTH} then 18 else 17 end, 1)"
+    )
+    return f"case when (ascii({digit}) - 48) % 2 = 1 then '1' else '2' end"
 
 
 def id_status(number: str) -> str:

@@ -26,9 +26,10 @@ from minsheng import (
     lake,
     limits,
     originals,
-    parsing,
     rejects,
+    row_rules,
 )
+from minsheng.cell_forms import Codes
 from minsheng.contracts import Column, Contract, Delivery
 from minsheng.faults import without_numbers
 from minsheng.headers import (
@@ -75,7 +76,7 @@ class _Desk:
     source: Contract
     delivery: Delivery
     sources: Sequence[Contract]
-    codes: parsing.Codes
+    codes: Codes
     known: Sequence[Receipt]
     """Receipts of what the lake held before."""
     database: duckdb.DuckDBPyConnection
@@ -104,7 +105,7 @@ def ingest_dataset(
     settings: Settings,
     source: Contract,
     sources: Sequence[Contract],
-    codes: parsing.Codes,
+    codes: Codes,
     now: datetime,
 ) -> Ingested:
     """Take every waiting file of one dataset into the lake; one caller at a time.
@@ -417,7 +418,7 @@ def _fault_of_the_whole(source: Contract, delivery: Delivery, receipt: Receipt) 
 
 def _told_rules(source: Contract, receipt: Receipt) -> Words:
     """How many rows each rule refuses, the first of them first."""
-    reasons = {rule.name: rule.why for rule in parsing.row_rules(source)} | rejects.REASONS
+    reasons = {rule.name: rule.why for rule in row_rules.row_rules(source)} | rejects.REASONS
     ordered = sorted(receipt.refused_by_rule.items(), key=lambda each: (-each[1], each[0]))
     return (
         "；".join(f"{reasons[name]}：{count}行" for name, count in ordered),

@@ -14,7 +14,8 @@ from pathlib import Path
 
 import duckdb
 
-from minsheng import headers, identity, lake, parsing, rejects
+from minsheng import cell_forms, headers, identity, lake, parsing, rejects, row_rules
+from minsheng.cell_forms import Codes
 from minsheng.contracts import Contract
 from minsheng.encryption import SEALED, scratch_database, sealed_parquet
 from minsheng.lake import Receipt
@@ -25,7 +26,7 @@ from minsheng.settings import Settings
 def ensure_typed(
     settings: Settings,
     source: Contract,
-    codes: parsing.Codes,
+    codes: Codes,
     receipt: Receipt,
     known: Sequence[Receipt],
 ) -> Receipt:
@@ -49,7 +50,7 @@ def ensure_typed(
     return judged
 
 
-def typed_version(source: Contract, codes: parsing.Codes) -> str:
+def typed_version(source: Contract, codes: Codes) -> str:
     """Changes when the same text would be typed or judged otherwise."""
     lists = {column.codes: codes.get(column.codes or "") for column in source.columns}
     text = f"{source.hash}{sorted(lists.items(), key=str)}{_reading_code()}"
@@ -59,7 +60,7 @@ def typed_version(source: Contract, codes: parsing.Codes) -> str:
 @cache
 def _reading_code() -> str:
     """Changes when the modules that type and judge rows change."""
-    modules = (headers, parsing, identity, sys.modules[__name__])
+    modules = (headers, cell_forms, row_rules, parsing, identity, sys.modules[__name__])
     return "".join(inspect.getsource(module) for module in modules)
 
 
@@ -71,7 +72,7 @@ def judge(
     connection: duckdb.DuckDBPyConnection,
     folder: Path,
     source: Contract,
-    codes: parsing.Codes,
+    codes: Codes,
     receipt: Receipt,
     earlier: Sequence[Path] = (),
 ) -> Receipt:
@@ -90,7 +91,8 @@ def judge(
         "delivered_on": f"date '{receipt.delivered_on}'",
     }
     rows = sealed_parquet(folder / rejects.ROWS_FILE)
-    select = parsing.typed_select(source, codes, receipt.headers, rows, constants, receipt.units)
+    typing = parsing.Typing(source, codes, receipt.headers, rows, receipt.units)
+    select = typing.select(constants, other_forms(connection, typing))
     temporary = target.with_suffix(".tmp")
     connection.execute(f"copy ({select}) to {literal(str(temporary))} ({SEALED})")
     _refuse_repeated_keys(connection, temporary, source, earlier)
@@ -107,7 +109,7 @@ def judge(
     for refused_by, warned_by, converted, count in counted:
         accepted += 0 if refused_by else count
         refused += count if refused_by else 0
-        if not refused_by and parsing.DATED_RULE in (warned_by or "").split(","):
+        if not refused_by and row_rules.DATED_RULE in (warned_by or "").split(","):
             elsewhere += count
         for tally, names in (
             (refusals, refused_by),
@@ -131,6 +133,14 @@ def judge(
         warned_by_rule=dict(sorted(warnings.items())),
         conversions=dict(sorted(conversions.items())),
     )
+
+
+def other_forms(connection: duckdb.DuckDBPyConnection, typing: parsing.Typing) -> list[str]:
+    """The columns in which a cell is in another than the plain form."""
+    looked = connection.execute(typing.others_select())
+    names = [name for name, *_ in looked.description or ()]
+    [flags] = looked.fetchall()
+    return [name for name, flag in zip(names, flags, strict=True) if flag]
 
 
 def _note_findings(

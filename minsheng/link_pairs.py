@@ -38,14 +38,17 @@ def make_pairs(
     connection.execute(
         """
         create or replace temp table decided as
-        select distinct one.node as one, other.node as other, link_decision_code, decided_date
+        select one.node as one, other.node as other, max(decided_date) as decided_date,
+            -- of two on one day the one that keeps apart
+            arg_max(link_decision_code, (decided_date, link_decision_code)) as link_decision_code
         from vault.decision
         join vault.node as one on one.alias_id = one_key
         join vault.node as other on other.alias_id = other_key
         where one.node <> other.node and link_decision_code in ('link', 'part')
+        group by one.node, other.node
         """
     )
-    _place_nodes(connection, "from found union all from decided")
+    _place_nodes(connection, "found", "decided")
     pairs = [
         clusters.Pair(*row)
         for row in _rows(
@@ -90,7 +93,7 @@ def make_pairs(
 
 def membership_select(connection: duckdb.DuckDBPyConnection) -> str:
     """The SELECT of `vault.membership`: one row per node, with its person and why it is theirs."""
-    _place_nodes(connection, "from vault.pair where is_linked")
+    _place_nodes(connection, "(from vault.pair where is_linked)")
     linked = _rows(
         connection,
         "select one.place, other.place from (from vault.pair where is_linked) as pair "
@@ -176,13 +179,9 @@ def _find_pairs(
             raise misfit(f"rule {rule.name}", fault) from None
 
 
-def _place_nodes(connection: duckdb.DuckDBPyConnection, pairs: str) -> None:
-    """Make `concerned`: the nodes of pairs (`one`, `other`) with their places."""
-    sides = [
-        f"select {side} as node from ({each})"
-        for each in pairs.split(" union all ")
-        for side in ("one", "other")
-    ]
+def _place_nodes(connection: duckdb.DuckDBPyConnection, *pairs: str) -> None:
+    """Make `concerned`: the nodes of pairs (FROM items with `one`, `other`) with their places."""
+    sides = [f"select {side} as node from {each}" for each in pairs for side in ("one", "other")]
     connection.execute(
         "create or replace temp table concerned as "
         "select node, row_number() over (order by node) as place "

@@ -48,7 +48,7 @@ READS: Mapping[str, frozenset[str]] = {
         {"staged", "reference.code"}
         | {f"vault.{table}" for table in ("record", "node", "trait", "pair", "membership")}
     ),
-    "identity": frozenset({"vault.record", "vault.node", "vault.membership"}),
+    "identity": frozenset({"vault.record", "vault.membership"}),
     "household": frozenset({"staged", "reference.area_today"}),
     "loose_record": frozenset({"staged", "vault.identity"}),
 }

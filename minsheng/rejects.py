@@ -11,7 +11,8 @@ import duckdb
 import polars as pl
 import xlsxwriter
 
-from minsheng import corrections, parsing
+from minsheng import corrections, row_rules
+from minsheng.cell_forms import Codes
 from minsheng.contracts import Column, Contract, Rule
 from minsheng.encryption import sealed_parquet, write_sealed
 from minsheng.headers import headers_of
@@ -93,7 +94,7 @@ def write(
     rejects: Path,
     delivery: Path,
     source: Contract,
-    codes: parsing.Codes,
+    codes: Codes,
     receipt: Receipt,
 ) -> None:
     """Write the workbook of refused rows and, of a file refused whole, the letter about it.
@@ -218,12 +219,12 @@ def _refused_by(
 ) -> dict[int, list[_Fault]]:
     """What refuses each row, by its number in the file."""
     typed = delivery / "typed" / f"{receipt.contract_hash}.parquet"
-    rules = {rule.name: rule for rule in parsing.row_rules(source)}
+    rules = {rule.name: rule for rule in row_rules.row_rules(source)}
 
     def fault(name: str, disagreeing: str | None) -> _Fault:
         rule = rules.get(name)
         named = rule.columns if rule else ()
-        if name == parsing.SYNONYMS_RULE:
+        if name == row_rules.SYNONYMS_RULE:
             named = tuple((disagreeing or "").split(","))
         columns = tuple(map(source.column, named))
         headers = [header for each in columns for header in headers_of(each, receipt.headers)]
@@ -241,7 +242,7 @@ def _refused_by(
 
 
 def _refused_cells(
-    codes: parsing.Codes,
+    codes: Codes,
     receipt: Receipt,
     refused: Mapping[int, Sequence[_Fault]],
     malformed: Sequence[MalformedRow],
@@ -282,15 +283,15 @@ def _refused_cells(
     return sorted(cells, key=lambda cell: (cell["row_number"], cell["rule"]))
 
 
-def _how_to_mend(fault: _Fault, codes: parsing.Codes, receipt: Receipt) -> str:
+def _how_to_mend(fault: _Fault, codes: Codes, receipt: Receipt) -> str:
     """What the rule says, amounts in the file's unit; where words are listed, which they are."""
     if fault.rule is None:
         return MENDS[fault.name]
     mend = fault.rule.mend
     words: dict[str, str] = {}
     for column in fault.columns if mend else ():
-        if mend == parsing.readable_as(column, None):
-            mend = parsing.readable_as(column, receipt.units.get(column.name))
+        if mend == row_rules.readable_as(column, None):
+            mend = row_rules.readable_as(column, receipt.units.get(column.name))
         for text, code in codes.get(column.codes or "", {}).items():
             if text != code:
                 words.setdefault(code, text)

@@ -155,11 +155,12 @@ death as (
     ) = 1
 ),
 ended as (
-    -- a household ends with the death of the last of the members whom its roll lists
+    -- a household ends with the death of the last of the members whom its roll lists in that year, a
+    -- person in any year
     select
         'person' as entity_type,
         person_id as entity_id,
-        cast(null as integer) as year,
+        0 as year,
         month,
         delivery_id,
         row_number
@@ -197,7 +198,7 @@ move as (
     where vital_event_code in ('move_in', 'move_out')
 ),
 moved_out as (
-    select person_id, county_code, month, delivery_id, row_number
+    select 'person' as entity_type, person_id, county_code, month, delivery_id, row_number
     from move
     where vital_event_code = 'move_out' and next_event_code is null
 ),
@@ -221,11 +222,11 @@ gone as (
     left join ended
         on ended.entity_type = was_listed.entity_type
         and ended.entity_id = was_listed.entity_id
-        and (ended.year is null or ended.year = year(was_listed.month))
+        and ended.year = case was_listed.entity_type when 'person' then 0 else year(was_listed.month) end
         and ended.month >= was_listed.this_first_month
         and ended.month < was_listed.next_first_month
     left join moved_out
-        on was_listed.entity_type = 'person'
+        on moved_out.entity_type = was_listed.entity_type
         and moved_out.person_id = was_listed.entity_id
         and moved_out.county_code = was_listed.county_code
         and moved_out.month >= was_listed.this_first_month

@@ -160,10 +160,11 @@ death as (
     group by person_id
 ),
 died as (
+    -- a household of a year by the members of that year's roll, a person of any year
     select
         'person' as entity_type,
         person_id as entity_id,
-        cast(null as integer) as year,
+        0 as year,
         month
     from death
     union all
@@ -177,18 +178,21 @@ died as (
     group by member.household_id, member.year
     having count(*) = count(death.month)
 ),
+born as (
+    select 'person' as entity_type, person_id, birth_month
+    from linked.person
+),
 dated as (
     -- a start that the roll states before the person's birth is the family's
     select
         span.*,
         case
-            when person.birth_month > span.stated_start_month
-                and person.birth_month <= span.first_sighting_end then person.birth_month
+            when born.birth_month > span.stated_start_month
+                and born.birth_month <= span.first_sighting_end then born.birth_month
             else span.stated_start_month
         end as own_start_month
     from span
-    left join linked.person as person
-        on span.entity_type = 'person' and person.person_id = span.entity_id
+    left join born on born.entity_type = span.entity_type and born.person_id = span.entity_id
 ),
 judged as (
     select
@@ -232,7 +236,7 @@ judged as (
     left join died
         on died.entity_type = span.entity_type
         and died.entity_id = span.entity_id
-        and (died.year is null or died.year = year(span.last_seen_month))
+        and died.year = case span.entity_type when 'person' then 0 else year(span.last_seen_month) end
 ),
 told_by_rolls as (
     select

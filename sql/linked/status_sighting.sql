@@ -118,7 +118,7 @@ with listed as (
     from linked.household_year_roll as roll
 ),
 home as (
-    select member.person_id, household.county_code
+    select 'person' as entity_type, member.person_id, household.county_code
     from linked.household_member as member
     join linked.household as household using (household_id)
     qualify row_number() over (
@@ -147,7 +147,8 @@ placed as (
     left join reference.area_today as county
         on county.area_code = substr(listed.area_code, 1, 6) || '000000'
     left join reference.area_today as sender on sender.area_code = listed.sender
-    left join home on home.person_id = listed.entity_id and listed.entity_type = 'person'
+    left join home
+        on home.entity_type = listed.entity_type and home.person_id = listed.entity_id
 ),
 confirmed as (
     select *

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from minsheng import parsing
+from minsheng import row_rules
 from minsheng.contracts import Contract, load_contracts
 from minsheng.encryption import sealed_parquet
 from minsheng.judging import typed_path
@@ -85,7 +85,7 @@ def warned_by(desk: Desk, source: Contract, typed: Path) -> list[frozenset[str]]
     """The warnings that each typed row breaks, in the order of the file."""
     tests = ", ".join(
         f"case when not coalesce({rule.expression}, true) then '{rule.name}' end"
-        for rule in parsing.row_rules(source)
+        for rule in row_rules.row_rules(source)
         if rule.severity == "warning" and not rule.name.endswith(OF_INVENTED_NUMBERS)
     )
     query = f"select list_value({tests}) from {sealed_parquet(typed)} order by row_number"

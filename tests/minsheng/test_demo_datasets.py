@@ -8,7 +8,7 @@ import pytest
 from minsheng.demo import generate
 from minsheng.encryption import sealed_parquet
 from minsheng.judging import typed_path
-from minsheng.parsing import row_rules
+from minsheng.row_rules import row_rules
 from minsheng.settings import PROJECT_ROOT
 from tests.minsheng.desk import Desk, desk_at
 

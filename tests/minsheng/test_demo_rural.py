@@ -6,7 +6,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from minsheng import parsing
+from minsheng import row_rules
 from minsheng.demo import generate
 from minsheng.demo.rural_areas import AREA_PERIODS
 from minsheng.encryption import sealed_parquet
@@ -96,7 +96,7 @@ def test_every_file_is_taken_and_no_row_is_refused(demo: Demo, table: str) -> No
 def test_no_row_is_doubted(demo: Demo, table: str) -> None:
     doubted = [
         rule.name
-        for rule in parsing.row_rules(demo.desk.source(table))
+        for rule in row_rules.row_rules(demo.desk.source(table))
         if rule.severity == "warning"
         and demo.rows(f"from {demo.typed(table)} where not coalesce({rule.expression}, true)")
     ]

@@ -10,7 +10,7 @@ import pytest
 
 from minsheng import linkage, notions
 from minsheng.contracts import Contract
-from minsheng.parsing import typed_select
+from minsheng.parsing import Typing
 from minsheng.policies import load_link_rules, reference_rows
 from minsheng.project import Project
 from minsheng.pseudonyms import PseudonymKey, prepare
@@ -142,14 +142,11 @@ class Registry:
             for place, (number, name) in enumerate(persons, start=2)
         )
         named = ", ".join(map(quoted, ("__row_number", *headers)))
-        return typed_select(
-            source,
-            self.project.codes,
-            headers,
-            f"(values {rows}) as rows ({named})",
-            {"delivery_id": literal(delivery_id), **CONSTANTS},
-            units={},
+        typing = Typing(
+            source, self.project.codes, headers, f"(values {rows}) as rows ({named})", units={}
         )
+        constants = {"delivery_id": literal(delivery_id), **CONSTANTS}
+        return typing.select(constants, [column.name for column in source.columns])
 
     def identities(self, columns: str) -> list[tuple[object, ...]]:
         return self.warehouse.rows(
@@ -436,6 +433,19 @@ def test_what_is_decided_last_holds_and_can_be_withdrawn(registry: Registry) -> 
     assert doubts(registry) == [("number_of_another", "asked")]
     registry.decide((one, other, "withdraw", None, "2023-04-01"), link)
     assert registry.persons() == [one, one]
+
+
+def test_a_pair_decided_twice_on_one_day_is_one_pair(registry: Registry) -> None:
+    registry.deliver(("d1", ROLL, [(NUMBER, "王小伟")]), ("d2", INSURANCE, [(NUMBER, "李四方")]))
+    one, other = map(str, registry.persons())
+    day = "2023-05-01"
+    registry.decide((one, other, "link", None, day), (one, other, "link", INSURANCE, day))
+    assert registry.persons() == [one, one]
+    key = "select count(*), count(distinct (link_rule_code, one, other)) from vault.pair"
+    [(pairs, keys)] = registry.warehouse.rows(key)
+    assert pairs == keys > 0
+    registry.decide((one, other, "link", None, day), (one, other, "part", INSURANCE, day))
+    assert registry.persons() == [one, other]
 
 
 def test_the_records_of_a_dataset_are_split_from_a_person_and_stay_so(registry: Registry) -> None:

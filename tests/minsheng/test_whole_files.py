@@ -10,8 +10,8 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from minsheng.headers import BLANKS
 from minsheng.lake import Receipt
-from minsheng.parsing import BLANKS
 from tests.minsheng.desk import INCOME, ROLL, VILLAGE, Desk
 from tests.minsheng.test_values import understood
 

@@ -121,7 +121,9 @@ def test_a_decision_without_a_day_or_a_name_is_refused(decided: Home) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "2023-03.csv").write_text(
         "甲方标识,乙方标识,核定结果,核定日期,核定人\na,b,同一人,,某人\nc,d,非同一人,2023-03-01,\n"
-        "nobody,nothing,同一人,2023-03-01,某人\n",
+        "nobody,nothing,同一人,2023-03-01,某人\n"
+        "nobody,nowhere,同一人,2023-03-01,某人\n"
+        "nothing,nowhere,非同一人,2023-03-01,某人\n",
         encoding="utf-8",
     )
     refreshed(decided)
@@ -129,10 +131,10 @@ def test_a_decision_without_a_day_or_a_name_is_refused(decided: Home) -> None:
         "select rule, count(*) from quality.finding "
         f"where source = '{DECISION}' and severity = 'critical' group by rule order by rule"
     ) == [("decision_is_attributed", 1), ("decision_is_dated", 1)]
-    # the keys of the third are nobody's: told, and nothing changes
+    # the keys of the others are nobody's: told, and nothing changes
     assert decided.rows(
         "select failing_rows from quality.check_result where check_name = 'decided_keys_are_known'"
-    ) == [(2,)]
+    ) == [(3,)]
 
 
 def test_the_demos_records_are_linked_as_they_truly_belong(tmp_path: Path) -> None:
