@@ -153,9 +153,9 @@ typed as (
 ),
 judged as (
     select {", ".join(kept + identified)},
-        {_named(unreadable, ',')} as unreadable,
+        {_named(unreadable, ",")} as unreadable,
         {_named(disagreeing)} as disagreeing,
-        {_named(misspelt, ',')} as misspelt,
+        {_named(misspelt, ",")} as misspelt,
         {_named(conversions)} as converted
     from typed
 )
