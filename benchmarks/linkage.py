@@ -19,12 +19,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import duckdb
+import polars as pl
 
 from minsheng import judging, linkage, pseudonyms
 from minsheng.contracts import Contract
 from minsheng.demo.linkage_rolls import write_rolls
 from minsheng.parsing import Typing
-from minsheng.policies import load_link_rules
+from minsheng.policies import load_link_rules, reference_rows
 from minsheng.project import Project
 from minsheng.pseudonyms import PseudonymKey
 from minsheng.quoting import literal, quoted
@@ -134,6 +135,10 @@ def stage(folder: Path, persons: int) -> None:
             }
             select = typing.select(constants, judging.other_forms(connection, typing))
             connection.execute(f"create table {source.name} as {select}")
+        codes = pl.DataFrame(reference_rows(project.settings, "code"), infer_schema_length=None)
+        connection.execute("create schema reference")
+        connection.register("code_rows", codes.to_arrow())
+        connection.execute("create table reference.code as from code_rows")
         decisions = project.contracts[f"staged.{linkage.DECISIONS}"]
         columns = ", ".join(f"{c.name} {c.duckdb_type}" for c in decisions.columns)
         connection.execute(f"create table {decisions.name} ({columns})")

@@ -117,7 +117,8 @@ def make_linked(warehouse: Warehouse, project: Project, contract: Contract) -> i
     none = write_rows(warehouse, contract, [])
     rows = none + sum(append_rows(warehouse, contract, select) for select in selects)
     if contract.name == link_review.REVIEW:
-        link_review.keep_workbook(warehouse.connection, warehouse.folder)
+        decision = project.contracts[f"staged.{linkage.DECISIONS}"]
+        link_review.keep_workbook(warehouse.connection, warehouse.folder, contract, decision)
     return rows
 
 

@@ -30,45 +30,12 @@ HELP = (
     "填好后请放入 inbox/casework/link_decision/，文件名须含月份（如 2022-12）。不要改动两列标识。",
     "本表含个人信息，只供核对使用，用后请销毁。",
 )
-DECISION_HEADERS = (
-    "甲方标识",
-    "乙方标识",
-    "移出数据集",
-    "核定结果",
-    "核定日期",
-    "核定人",
-    "核定理由",
-)
-SHOWN = {
-    "待核对原因": "doubt.label_zh",
-    "规则": "rule.label_zh",
-    "涉及名册户": "case when affects_household then '是' else '否' end",
-    "涉及金额（元）": "moved_yuan",
-    "涉及行数": "moved_record_count",
-    "甲方姓名": "one_name",
-    "乙方姓名": "other_name",
-    "甲方证件号码": "one_number",
-    "乙方证件号码": "other_number",
-    "甲方其他信息": "one_traits",
-    "乙方其他信息": "other_traits",
-    "甲方来源": "one_sources",
-    "乙方来源": "other_sources",
-    "一致项": "agreeing",
-    "不一致项": "differing",
+SHOWN_AS = {
+    "link_rule_code": "rule.label_zh",
+    "doubt_code": "doubt.label_zh",
+    "affects_household": "case when affects_household then '是' else '否' end",
 }
-COMPARED = {
-    "姓名": ("one.name_key", "other.name_key"),
-    "读音": ("one.pinyin", "other.pinyin"),
-    "证件号码": ("one.number", "other.number"),
-}
-TRAIT_LABELS = {
-    "birth_date": "出生日期",
-    "village_code": "村代码",
-    "household_identity": "户编号",
-    "phone": "电话",
-    "student_number": "学籍号",
-    "held_number": "所含证件号码",
-}
+"""How columns of the review are shown that do not stand as they are."""
 NO_AMOUNTS = "select null::uhugeint as node, 0::decimal(18, 2) as yuan where false"
 
 
@@ -78,17 +45,6 @@ def review_select(sources: Sequence[Contract]) -> str:
     Of the two the one with fewer records would come to the other: its records and their largest
     amounts are the effect. Pairs whose nodes have come together otherwise are not listed.
     """
-    labels = ", ".join(
-        f"({literal(kind)}, {literal(label)})" for kind, label in TRAIT_LABELS.items()
-    )
-    equal = ", ".join(
-        f"case when {one} = {other} then {literal(label)} end"
-        for label, (one, other) in COMPARED.items()
-    )
-    unequal = ", ".join(
-        f"case when {one} <> {other} then {literal(label)} end"
-        for label, (one, other) in COMPARED.items()
-    )
     return f"""
 with open_pair as (
     select pair.one, pair.other, arg_min(pair.link_rule_code, rule_place) as link_rule_code,
@@ -102,16 +58,32 @@ with open_pair as (
 concerned as (
     select one as node from open_pair union select other from open_pair
 ),
-label as (select * from (values {labels}) as listed (kind, label)),
-trait as (
-    select node, kind, label, string_agg(value, '、' order by value) as value
+held as (
+    select node, kind, string_agg(value, '、' order by value) as value
     from vault.trait semi join concerned using (node)
-    join label using (kind)
-    group by node, kind, label
+    group by node, kind
+),
+label as (
+    select code as kind, label_zh as label from reference.code where code_list = 'link_trait'
 ),
 told as (
     select node, string_agg(label || '：' || value, '；' order by label) as traits
-    from trait group by node
+    from held join label using (kind)
+    group by node
+),
+trait as (
+    select node, label, value
+    from (
+        from held
+        union all
+        from (
+            unpivot (
+                select node, name_key as person_name, pinyin, number as id_number
+                from vault.node semi join concerned using (node)
+            ) on person_name, pinyin, id_number into name kind value value
+        )
+    )
+    join label using (kind)
 ),
 source as (
     select node, string_agg(distinct source, '、' order by source) as sources
@@ -134,7 +106,7 @@ compared as (
             filter (one.value <> other.value) as differing
     from open_pair
     join trait as one on one.node = open_pair.one
-    join trait as other on other.node = open_pair.other and other.kind = one.kind
+    join trait as other on other.node = open_pair.other and other.label = one.label
     group by open_pair.one, open_pair.other
 )
 select
@@ -156,8 +128,8 @@ select
     told_of_other.traits as other_traits,
     source_of_one.sources as one_sources,
     source_of_other.sources as other_sources,
-    concat_ws('、', {equal}, compared.agreeing) as agreeing,
-    concat_ws('、', {unequal}, compared.differing) as differing
+    coalesce(compared.agreeing, '') as agreeing,
+    coalesce(compared.differing, '') as differing
 from open_pair
 join vault.node as one on one.node = open_pair.one
 join vault.node as other on other.node = open_pair.other
@@ -191,11 +163,15 @@ def _amounts(sources: Sequence[Contract]) -> str:
     return " union all ".join(selects) or NO_AMOUNTS
 
 
-def keep_workbook(connection: duckdb.DuckDBPyConnection, build: Path) -> None:
-    """Keep the workbook of the open pairs in a build's folder, encrypted."""
-    write_sealed(
-        connection, pl.DataFrame({"content": [_workbook(connection)]}), build / WORKBOOK_FILE
-    )
+def keep_workbook(
+    connection: duckdb.DuckDBPyConnection, build: Path, review: Contract, decision: Contract
+) -> None:
+    """Keep the workbook of the open pairs in a build's folder, encrypted.
+
+    It has the columns in which a decision is delivered and those of the review.
+    """
+    content = _workbook(connection, review, decision)
+    write_sealed(connection, pl.DataFrame({"content": [content]}), build / WORKBOOK_FILE)
 
 
 def give_workbook(connection: duckdb.DuckDBPyConnection, build: Path, path: Path) -> None:
@@ -213,12 +189,18 @@ def give_workbook(connection: duckdb.DuckDBPyConnection, build: Path, path: Path
     kept.unlink()
 
 
-def _workbook(connection: duckdb.DuckDBPyConnection) -> bytes:
+def _workbook(connection: duckdb.DuckDBPyConnection, review: Contract, decision: Contract) -> bytes:
     """The open pairs as a workbook, those with the largest effect first."""
+    asked_for = [column for column in decision.columns if column.headers]
+    keys = [column.name for column in asked_for if column.required]
+    shown = [column for column in review.columns if column.name not in keys]
+    words = connection.execute(
+        "select label_zh from reference.code where code_list = 'link_decision' order by code"
+    ).fetchall()
     (total,) = connection.execute("select count(*) from vault.review").fetchall()[0]
     rows = connection.execute(
         f"""
-        select one_key, other_key, {", ".join(SHOWN.values())}
+        select {", ".join([*keys, *(SHOWN_AS.get(each.name, each.name) for each in shown)])}
         from vault.review as review
         left join reference.code as doubt
             on doubt.code_list = 'link_doubt' and doubt.code = review.doubt_code
@@ -236,25 +218,21 @@ def _workbook(connection: duckdb.DuckDBPyConnection) -> bytes:
         text = workbook.add_format({"num_format": "@"})
         asked = workbook.add_format({"num_format": "@", "bg_color": "#FFF2CC"})
         sheet = workbook.add_worksheet(DECISIONS_SHEET)
-        sheet.write_row(0, 0, [*DECISION_HEADERS, *SHOWN], bold)
-        last = len(DECISION_HEADERS)
+        sheet.write_row(0, 0, [column.label_zh for column in (*asked_for, *shown)], bold)
+        last = len(asked_for)
         sheet.set_column(0, last - 1, DECISION_WIDTH, text)
-        sheet.set_column(last, last + len(SHOWN) - 1, TEXT_WIDTH, text)
-        sheet.freeze_panes(1, 2)
-        for place, (one, other, *shown) in enumerate(rows, start=1):
-            sheet.write_row(place, 0, [one, other, "", *[""] * (last - 3)], text)
-            for column in range(3, last):
+        sheet.set_column(last, last + len(shown) - 1, TEXT_WIDTH, text)
+        sheet.freeze_panes(1, len(keys))
+        for place, values in enumerate(rows, start=1):
+            sheet.write_row(place, 0, values[: len(keys)], text)
+            for column in range(len(keys), last):
                 sheet.write_blank(place, column, None, asked)
-            for column, value in enumerate(shown, start=last):
+            for column, value in enumerate(values[len(keys) :], start=last):
                 sheet.write_string(place, column, "" if value is None else str(value), text)
+        decided = [column.name for column in asked_for].index("link_decision_code")
         if rows:
-            sheet.data_validation(
-                1,
-                3,
-                len(rows),
-                3,
-                {"validate": "list", "source": ["同一人", "非同一人", "移出", "撤销"]},
-            )
+            listed = {"validate": "list", "source": [word for (word,) in words]}
+            sheet.data_validation(1, decided, len(rows), decided, listed)
         page = workbook.add_worksheet(HELP_SHEET)
         page.set_column(0, 0, 100)
         left_out = f"另有 {total - len(rows)} 对影响较小，未列出。" if total > len(rows) else ""

@@ -165,8 +165,9 @@ def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
     folder: Path = settings.builds / "linkage"
     with open_warehouse(settings, folder) as warehouse, open_vault(warehouse, OPENING):
         project = Project(settings)
-        areas = reference_rows(settings, "area_today")
-        write_rows(warehouse, project.contracts["reference.area_today"], areas)
+        for table in ("area_today", "code"):
+            rows = reference_rows(settings, table)
+            write_rows(warehouse, project.contracts[f"reference.{table}"], rows)
         yield Registry(warehouse, project)
 
 
