@@ -155,7 +155,7 @@ def opened(folder: Path, name: str) -> duckdb.DuckDBPyConnection:
     connection = duckdb.connect(str(made))
     connection.execute(f"attach {literal(str(folder / 'lists.duckdb'))} as lists (read_only)")
     connection.execute("create schema vault")
-    connection.execute(f"set search_path = '{name}.vault,lists.staged,lists.meta'")
+    connection.execute(f"set search_path = '{name}.vault,lists.staged,lists.meta,lists.reference'")
     connection.execute("set preserve_insertion_order = false")
     return connection
 
