@@ -50,7 +50,7 @@ class Warehouse:
         return self.connection.execute(query, list(parameters)).fetchall()
 
 
-LEAST_MEMORY_BYTES = 400 << 20
+LEAST_MEMORY_BYTES = 800 << 20
 DELIVERED_SHARE = 0.7
 MACHINE_SHARE = 0.8
 
@@ -61,7 +61,7 @@ def open_warehouse(
 ) -> Iterator[Warehouse]:
     """Open the build in `folder`, made if it is not there yet; closing checkpoints both files.
 
-    DuckDB keeps 0.7 of the bytes delivered in memory, at least 400 MB and at most 0.8 of the
+    DuckDB keeps 0.7 of the bytes delivered in memory, at least 800 MB and at most 0.8 of the
     machine, and spills the rest.
     """
     folder.mkdir(parents=True, exist_ok=True)

@@ -93,8 +93,8 @@ def test_another_source_is_added_as_contributing_says(tmp_path: Path) -> None:
     inbox = tmp_path / "home" / "inbox" / "education" / "school_meal"
     inbox.mkdir(parents=True)
     (inbox / "2022-06.csv").write_text(
-        "学生姓名,身份证号,补助金额\n甲乙,330399201001010018,500\n丙丁,330399201101010025,-1\n"
-        "戊己,330399201201010031,250.50\n",
+        "学生姓名,身份证号,补助金额\n甲乙,330399201001010012,500\n丙丁,330399201101010028,-1\n"
+        "戊己,330399201201010033,250.50\n",
         encoding="utf-8",
     )
     home = tmp_path / "home"
