@@ -3,6 +3,7 @@
 A decision comes back like any other delivery, in the columns that the workbook begins with.
 """
 
+import hashlib
 import io
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,6 +21,8 @@ REVIEW = "vault.review"
 WORKBOOK_FILE = "link_review.parquet"
 """Where a build keeps the workbook, encrypted, until it is published."""
 WORKBOOK_ROWS = 5000
+EDITED = "已填写"
+"""In the name of a workbook that somebody has written in, when another takes its place."""
 DECISION_WIDTH, TEXT_WIDTH = 14, 24
 DECISIONS_SHEET = "核对"
 HELP_SHEET = "说明"
@@ -175,18 +178,31 @@ def keep_workbook(
 
 
 def give_workbook(connection: duckdb.DuckDBPyConnection, build: Path, path: Path) -> None:
-    """Put the workbook that a build has kept where it is looked for, in the place of the last."""
+    """Put the workbook that a build has kept where it is looked for, in the place of the last.
+
+    A workbook that somebody has written in stays beside it, under a name that says so.
+    """
     kept = build / WORKBOOK_FILE
     if not kept.is_file():
         return
     [(content,)] = connection.execute(f"select content from {sealed_parquet(kept)}").fetchall()
     path.parent.mkdir(parents=True, exist_ok=True, mode=RESTRICTED_FOLDER_MODE)
-    temporary = path.with_name(f".{path.name}")
-    temporary.unlink(missing_ok=True)
-    temporary.touch(RESTRICTED_FILE_MODE)
-    temporary.write_bytes(content)
-    temporary.replace(path)
+    given = path.with_name(f".{path.stem}.given")
+    if path.is_file():
+        digest = _digest(path.read_bytes())
+        if not given.is_file() or given.read_text(encoding="ascii") != digest:
+            path.replace(path.with_name(f"{path.stem}_{EDITED}_{digest[:8]}{path.suffix}"))
+    for target, written in ((given, _digest(content).encode()), (path, content)):
+        temporary = path.with_name(f".{path.name}")
+        temporary.unlink(missing_ok=True)
+        temporary.touch(RESTRICTED_FILE_MODE)
+        temporary.write_bytes(written)
+        temporary.replace(target)
     kept.unlink()
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
 
 
 def _workbook(connection: duckdb.DuckDBPyConnection, review: Contract, decision: Contract) -> bytes:

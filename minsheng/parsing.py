@@ -237,8 +237,9 @@ plain as (
 
     @cached_property
     def _forms(self) -> dict[str, CellForm | None]:
+        meanings = {name: column.name for name, column in self._synonyms.items()}
         return {
-            name: form_of(column, self.codes, self.units.get(name))
+            name: form_of(column, self.codes, self.units.get(meanings.get(name, name)))
             for name, column in self._columns.items()
         }
 

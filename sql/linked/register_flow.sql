@@ -192,7 +192,7 @@ move as (
         row_number,
         lead(vital_event_code) over (
             partition by person_id, county_code
-            order by month, vital_event_code, delivery_id, row_number
+            order by month, event_place, vital_event_code, delivery_id, row_number
         ) as next_event_code
     from linked.vital_event
     where vital_event_code in ('move_in', 'move_out')

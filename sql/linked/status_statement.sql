@@ -38,10 +38,10 @@ moved as (
         vital_event_code,
         county_code,
         lead(month) over (
-            partition by person_id order by month, vital_event_code, delivery_id, row_number
+            partition by person_id order by month, event_place, vital_event_code, delivery_id, row_number
         ) as next_month,
         lead(vital_event_code) over (
-            partition by person_id order by month, vital_event_code, delivery_id, row_number
+            partition by person_id order by month, event_place, vital_event_code, delivery_id, row_number
         ) as next_event_code,
         delivery_id,
         row_number

@@ -1,4 +1,5 @@
 -- One row per person and event that the police have registered, by the month in which it happened.
+-- Events of a person stand in the order of their days; on one day a move out comes before a move in.
 -- The county is that of the person's registration, as it is called today.
 select
     record.delivery_id,
@@ -7,7 +8,15 @@ select
     cast(date_trunc('month', record.event_date) as date) as month,
     record.vital_event_code,
     household.household_id,
-    coalesce(village.county_code, town.county_code, county.county_code) as county_code
+    coalesce(village.county_code, town.county_code, county.county_code) as county_code,
+    row_number() over (
+        partition by identity.person_id
+        order by
+            record.event_date,
+            case record.vital_event_code when 'move_out' then 1 else 2 end,
+            record.delivery_id,
+            record.row_number
+    ) as event_place
 from staged.public_security__vital_event as record
 join bridge.person as identity
     on identity.source = 'public_security__vital_event'

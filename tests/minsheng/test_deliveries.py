@@ -374,6 +374,19 @@ def test_two_columns_of_one_meaning_that_disagree_refuse_the_row(desk: Desk) -> 
     assert "两列填写不一致" in first["reason"]
 
 
+def test_two_columns_of_one_meaning_are_both_in_the_unit_of_the_file(desk: Desk) -> None:
+    header = TWO_COLUMNS.replace("发放金额", "发放金额（万元）").replace(
+        "补贴金额", "补贴金额（万元）"
+    )
+    rows = f"{ZHANG},张三,低保金,1.20,1.2\n{WANG},王五,低保金,1.2,12000\n{LI},李四,低保金,2,2\n"
+    receipt = desk.take(PAYMENT, "2022-06.csv", header + rows)
+    assert desk.typed(receipt).select("amount_yuan", "refused_by").rows() == [
+        (12000, None),
+        (12000, "columns_of_one_meaning_agree"),
+        (20000, None),
+    ]
+
+
 def test_two_columns_of_one_meaning_agree_whatever_their_form(desk: Desk) -> None:
     header = "身份证号码,公民身份号码,姓名,对象姓名,发放项目,救助类别,发放金额\n"
     row = f"{ZHANG[:-1]}x,{ZHANG[:-1]}X,买买提·艾力,买买提•艾力,低保金,低保金,5\n"
