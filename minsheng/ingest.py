@@ -243,7 +243,7 @@ def _land(desk: _Desk, prepared: _Prepared, landed: Sequence[Receipt]) -> Receip
         shutil.rmtree(folder)
         return None
     if receipt.status == "taken":
-        fault, doubt = _compared(prepared.arrival, receipt, known)
+        fault, doubt = _compared(desk.source, prepared.arrival, receipt, known)
         receipt = replace(receipt, doubts=(doubt[ENGLISH],) if doubt else ())
         receipt = _refused(receipt, fault) if fault else receipt
     # before the delivery stands: after it the file counts as taken and nobody would write them
@@ -427,7 +427,7 @@ def _told_rules(source: Contract, receipt: Receipt) -> Words:
 
 
 def _compared(
-    arrival: Incoming, receipt: Receipt, known: Sequence[Receipt]
+    source: Contract, arrival: Incoming, receipt: Receipt, known: Sequence[Receipt]
 ) -> tuple[Refusal | None, Words | None]:
     """A fault and a doubt of a snapshot, told by what its sender delivered before.
 
@@ -458,6 +458,22 @@ def _compared(
         if chance is None:
             return None, told
         return (refusal(told) if chance < limits.RARE else None), None
+    earlier = [each for each in others if each.period <= receipt.period]
+    if earlier:
+        usual = max(earlier, key=lambda each: (each.period, each.order)).medians
+        moved = limits.amount_of_another_size(usual, receipt.medians)
+        if moved:
+            name, factor = moved
+            column = source.column(name)
+            told = words_of(
+                "amounts_are_of_another_size",
+                column=(column.label_zh, column.label_en),
+                median=receipt.medians[name],
+                before=REPLACED if replaced else PERIOD_BEFORE,
+                usual=usual[name],
+                factor=factor,
+            )
+            return refusal(told), None
     unusual = limits.unusual_count(
         before, replaced[-1] if replaced else None, receipt.rows_accepted
     )

@@ -129,6 +129,7 @@ def judge(
         rows_accepted=accepted,
         rows_refused=refused,
         rows_elsewhere=elsewhere,
+        medians=_medians(connection, target, source),
         refused_by_rule=dict(sorted(refusals.items())),
         warned_by_rule=dict(sorted(warnings.items())),
         conversions=dict(sorted(conversions.items())),
@@ -141,6 +142,20 @@ def other_forms(connection: duckdb.DuckDBPyConnection, typing: parsing.Typing) -
     names = [name for name, *_ in looked.description or ()]
     [flags] = looked.fetchall()
     return [name for name, flag in zip(names, flags, strict=True) if flag]
+
+
+def _medians(
+    connection: duckdb.DuckDBPyConnection, typed: Path, source: Contract
+) -> dict[str, float]:
+    """The median of each amount that accepted rows state, without the zeros."""
+    names = [column.name for column in source.columns if column.type == "yuan"]
+    if not names:
+        return {}
+    medians = ", ".join(f"median({name}) filter ({name} <> 0)::double" for name in names)
+    [values] = connection.execute(
+        f"select {medians} from {sealed_parquet(typed)} where refused_by is null"
+    ).fetchall()
+    return {name: value for name, value in zip(names, values, strict=True) if value is not None}
 
 
 def _note_findings(

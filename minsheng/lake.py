@@ -80,6 +80,8 @@ class Receipt:
     rows_refused: int = 0
     rows_elsewhere: int = 0
     """Accepted rows that are dated outside the period."""
+    medians: dict[str, float] = field(default_factory=dict)
+    """The median of each amount that accepted rows state, without the zeros, in its own unit."""
     refused_by_rule: dict[str, int] = field(default_factory=dict)
     warned_by_rule: dict[str, int] = field(default_factory=dict)
     sent_again: dict[str, str] = field(default_factory=dict)

@@ -1,6 +1,6 @@
 """What is to be expected of a sender, learnt from what it delivered before."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from math import exp, log, sqrt
@@ -11,6 +11,8 @@ CHANCE_LIMIT = 3.0
 """Standard deviations that the difference of two counts may have by chance alone."""
 REFUSED_SHARE = 0.8
 """An unusual count is a doubt, and refuses the file only below this share of the usual rows."""
+ANOTHER_UNIT = 50.0
+"""Units differ by 100 (fen), 1,000 or 10,000; no median of amounts moves so far by itself."""
 LEAST_HISTORY = 4
 RECENT = 24
 RARE = 0.001
@@ -46,6 +48,19 @@ def unusual_count(history: Sequence[int], replaced: int | None, count: int) -> U
     if abs(log(seen / usual)) <= limit:
         return None
     return Unusual(usual, exp(limit), is_refused=count < REFUSED_SHARE * usual)
+
+
+def amount_of_another_size(
+    before: Mapping[str, float], now: Mapping[str, float]
+) -> tuple[str, float] | None:
+    """The column whose median has moved most, by a factor that only another unit explains."""
+    moved = {
+        name: max(now[name] / before[name], before[name] / now[name])
+        for name in now.keys() & before.keys()
+        if now[name] > 0 and before[name] > 0
+    }
+    name = max(moved, key=lambda each: (moved[each], each), default=None)
+    return (name, moved[name]) if name and moved[name] >= ANOTHER_UNIT else None
 
 
 def chance_of_no_change(history: Sequence[int]) -> float | None:

@@ -426,6 +426,27 @@ def test_what_is_unusual_follows_from_the_changes_before(
     assert (limits.unusual_count(history, None, count) is not None) == is_unusual
 
 
+def test_amounts_in_another_unit_than_before_are_not_taken_for_the_same(desk: Desk) -> None:
+    """Nothing in the file says 万元, so that nothing but the file before tells it."""
+    rows = [f"{ZHANG},张三,低保金,{{}}\n", f"{LI},李四,低保金,{{}}\n", f"{WANG},王五,低保金,0\n"]
+    before = "".join(rows).format(800, 600)
+    desk.take(PAYMENT, "2022-05.csv", PAYMENT_HEADER + before)
+    slip = desk.take(PAYMENT, "2022-06.csv", PAYMENT_HEADER + "".join(rows).format(0.08, 0.06))
+    assert slip.status == "refused"
+    assert "the median of amount paid is 0.07 where the period before had 700.00" in slip.message
+    assert "10000 is that of another unit" in slip.message
+    # the file itself sent again in another unit, and one that rose by a half
+    again = desk.take(PAYMENT, "2022-05.csv", PAYMENT_HEADER + "".join(rows).format(80000, 60000))
+    assert "where the file that it would replace had 700.00" in again.message
+    risen = desk.take(PAYMENT, "2022-06.csv", PAYMENT_HEADER + "".join(rows).format(1200, 900))
+    assert risen.status == "taken"
+    assert risen.medians == {"amount_yuan": 1050}
+    right = desk.take(
+        PAYMENT, "2022-07.csv", PAYMENT_HEADER + "".join(rows).format(1, 2), sidecar="rows: 3\n"
+    )
+    assert right.status == "taken"
+
+
 @pytest.mark.parametrize(("count", "is_refused"), [(8100, False), (7900, True), (13000, False)])
 def test_what_is_unusual_is_refused_only_where_a_fifth_is_gone(
     count: int, is_refused: bool
