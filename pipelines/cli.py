@@ -135,7 +135,7 @@ def link(
     ] = None,
     form: Annotated[Literal["table", "json", "csv"], typer.Option("--format")] = "table",
 ) -> None:
-    """Link the rows of two files by a rule table; csv prints the pairs."""
+    """Link the rows of two files by a rule table; csv prints the pairs, linked and to review."""
     with _clear_errors():
         from minsheng.link_files import link_files
 
@@ -144,9 +144,9 @@ def link(
             typer.echo(json.dumps(found.summary(), ensure_ascii=False))
         elif form == "csv":
             writer = csv.writer(sys.stdout, lineterminator="\n")
-            writer.writerow(("left_id", "right_id", "rule", "doubt"))
-            writer.writerows((*pair, "") for pair in found.links)
-            writer.writerows(found.review)
+            writer.writerow(("left_id", "right_id", "outcome", "rule", "doubt"))
+            writer.writerows((*pair[:2], "link", *pair[2:], "") for pair in found.links)
+            writer.writerows((*pair[:2], "review", *pair[2:]) for pair in found.review)
         else:
             for name, value in found.summary().items():
                 if name != "rules":

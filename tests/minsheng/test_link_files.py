@@ -295,13 +295,13 @@ def test_the_command_prints_pairs_as_csv(tmp_path: Path, right: Path, rules: Pat
     printed = command(left, right, "--rules", rules, "--format", "csv")
     assert printed.exit_code == 0
     header, *pairs = csv.reader(io.StringIO(printed.stdout))
-    assert header == ["left_id", "right_id", "rule", "doubt"]
+    assert header == ["left_id", "right_id", "outcome", "rule", "doubt"]
     assert sorted(pairs) == sorted(
         [
-            ['甲,"1"', "乙1", "number_and_name", ""],
-            ["甲3", "乙3", "birth_and_name", ""],
-            ["甲4", "乙4", "number_and_name", ""],
-            ["甲2", "乙2", "number_alone", "asked"],
+            ['甲,"1"', "乙1", "link", "number_and_name", ""],
+            ["甲3", "乙3", "link", "birth_and_name", ""],
+            ["甲4", "乙4", "link", "number_and_name", ""],
+            ["甲2", "乙2", "review", "number_alone", "asked"],
         ]
     )
 
