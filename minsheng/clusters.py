@@ -82,7 +82,9 @@ def resolve(
                 partners[one].add(other)
                 partners[other].add(one)
         if rules[place].outcome == "review":
-            reviews += [(pair, "asked") for _, _, pair in open_pairs]
+            for _, _, pair in open_pairs:
+                is_decided = clusters.doubt(pair.one, pair.other) == "decided"
+                reviews.append((pair, "decided" if is_decided else "asked"))
             continue
         crowded = {node for node, others in partners.items() if len(others) > largest}
         doubtful = crowded | {

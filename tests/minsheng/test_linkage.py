@@ -436,6 +436,15 @@ def test_what_is_decided_last_holds_and_can_be_withdrawn(registry: Registry) -> 
     assert registry.persons() == [one, one]
 
 
+def test_who_was_found_to_be_two_is_not_asked_again(registry: Registry) -> None:
+    registry.deliver(("d1", ROLL, [(NUMBER, "王小伟")]), ("d2", INSURANCE, [(NUMBER, "李四方")]))
+    one, other = map(str, registry.persons())
+    assert registry.warehouse.rows("select count(*) from vault.review") == [(1,)]
+    registry.decide((one, other, "part", None, "2023-05-01"))
+    assert doubts(registry) == [("number_of_another", "decided")]
+    assert registry.warehouse.rows("select count(*) from vault.review") == [(0,)]
+
+
 def test_a_pair_decided_twice_on_one_day_is_one_pair(registry: Registry) -> None:
     registry.deliver(("d1", ROLL, [(NUMBER, "王小伟")]), ("d2", INSURANCE, [(NUMBER, "李四方")]))
     one, other = map(str, registry.persons())
