@@ -379,6 +379,11 @@ def test_two_records_of_one_roll_are_two_persons(registry: Registry) -> None:
     assert ("slip_of_number_and_name", "one_roll") in doubts(registry)
 
 
+def test_a_pair_that_a_rule_finds_from_both_sides_is_asked_once(registry: Registry) -> None:
+    registry.deliver(("d1", ROLL, [("12", "王小伟"), ("13", "王小伟")]))
+    assert doubts(registry).count(("household_and_name", "one_roll")) == 1
+
+
 def test_a_number_one_slip_from_two_of_a_name_is_linked_to_neither(registry: Registry) -> None:
     body = NUMBER[:17]
     near = [
