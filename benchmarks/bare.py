@@ -101,30 +101,6 @@ create macro month_of(t) as
 create macro name_key(t) as
     case when regexp_matches(t, '[•・‧∙．･\s　]')
     then regexp_replace(translate(t, '•・‧∙．･', '······'), '[\s　]', '', 'g') else t end;
-create macro identity_of(id_number, person_name) as
-    coalesce(id_number, '') || '|' || name_key(person_name);
--- without a number the name alone does not tell two persons of a dataset apart
-create macro identity_with(id_number, person_name, others) as
-    identity_of(id_number, person_name)
-    || case when length(id_number) >= 15 then '' else '|' || others end;
-create macro household_of(area_code, household_number) as
-    substr(area_code, 1, 6) || '|' || household_number;
-create macro household_of_notion(notion, area_code, household_number) as
-    notion || '|' || substr(area_code, 1, 6) || '|' || household_number;
-
--- what a row is refused for: the rule's name where it is broken, else null
-create macro scientific(t, rule) as
-    case when contains(t, 'E') and regexp_full_match(t, '[0-9](\.[0-9]+)?E\+?[0-9]+')
-        then rule end;
-create macro unborn(id_number, delivered_on) as
-    case when length(id_number) = 18
-        and substr(id_number, 7, 8) > strftime(delivered_on, '%Y%m%d')
-        then 'id_number_is_born_before_delivery' end;
-create macro missing(t, rule) as case when t is null then rule end;
-create macro unread(t, typed, rule) as case when t is not null and typed is null then rule end;
-create macro below(value, least, rule) as case when value < least then rule end;
-create macro above(value, most, rule) as case when value > most then rule end;
-
 create macro weighted(n) as
     (ascii(substr(n, 1, 1)) - 48) * 7 + (ascii(substr(n, 2, 1)) - 48) * 9
     + (ascii(substr(n, 3, 1)) - 48) * 10 + (ascii(substr(n, 4, 1)) - 48) * 5
@@ -143,6 +119,30 @@ create macro number_status(n) as
     when substr('10X98765432', cast(weighted(n) % 11 as integer) + 1, 1) <> substr(n, 18, 1)
         then 'bad_checksum'
     else 'valid' end;
+
+create macro identity_of(id_number, person_name) as
+    coalesce(id_number, '') || '|' || name_key(person_name);
+-- without a number the name alone does not tell two persons of a dataset apart
+create macro identity_with(id_number, person_name, others) as
+    identity_of(id_number, person_name)
+    || case when number_status(id_number) = 'valid' then '' else '|' || others end;
+create macro household_of(area_code, household_number) as
+    substr(area_code, 1, 6) || '|' || household_number;
+create macro household_of_notion(notion, area_code, household_number) as
+    notion || '|' || substr(area_code, 1, 6) || '|' || household_number;
+
+-- what a row is refused for: the rule's name where it is broken, else null
+create macro scientific(t, rule) as
+    case when contains(t, 'E') and regexp_full_match(t, '[0-9](\.[0-9]+)?E\+?[0-9]+')
+        then rule end;
+create macro unborn(id_number, delivered_on) as
+    case when length(id_number) = 18
+        and substr(id_number, 7, 8) > strftime(delivered_on, '%Y%m%d')
+        then 'id_number_is_born_before_delivery' end;
+create macro missing(t, rule) as case when t is null then rule end;
+create macro unread(t, typed, rule) as case when t is not null and typed is null then rule end;
+create macro below(value, least, rule) as case when value < least then rule end;
+create macro above(value, most, rule) as case when value > most then rule end;
 """
 
 ID_HEADERS = ("身份证号码", "证件号码", "公民身份号码", "身份证号", "身份证")

@@ -25,6 +25,8 @@ SCHOOL_LENGTH = 19
 """A school number is G and the 18 characters of the pupil's number."""
 EXACT_DIGITS = 15
 """A spreadsheet keeps this many digits of a number; a longer one in a number cell is ruined."""
+PLAIN_DAY = "[0-9]{6}(19|20)[0-9]{2}(0[1-9]|1[0-2])(0[1-9]|1[0-9]|2[0-8]).*"
+"""Nearly every number has a day up to the 28th, and to see that costs a quarter of a cast."""
 OPENING, CLOSING = "（(【〔", "）)】〕"
 NOTES = f"[{OPENING}][^{OPENING}{CLOSING}]*[{CLOSING}]?"
 BLANKS = "\\s\u3000\u00a0\u200b\ufeff"  # blanks of text pasted from documents, seen and unseen
@@ -119,11 +121,22 @@ def has_wrong_check_digit(number: str) -> str:
 
 def has_real_birth_date(number: str) -> str:
     """Whether the birth date in a number of the shape is a day; true of any other text."""
-    # nearly every number has a day up to the 28th, and to see that costs a quarter of a cast
-    plain = "[0-9]{6}(19|20)[0-9]{2}(0[1-9]|1[0-2])(0[1-9]|1[0-9]|2[0-8]).*"
     return (
-        f"(case when regexp_full_match({number}, '{plain}') then true else "
+        f"(case when regexp_full_match({number}, '{PLAIN_DAY}') then true else "
         f"not {has_id_shape(number)} or {birth_date(number)} is not null end)"
+    )
+
+
+def is_proven(number: str, misspelt: str) -> str:
+    """Whether a number has its shape, a real day and a right check character; unknown if not.
+
+    `misspelt` names the column of `has_wrong_check_digit`.
+    """
+    # a right check character behind digits and such a day leaves nothing to ask
+    looked_at = f"not {misspelt} and {has_id_shape(number)} and {birth_date(number)} is not null"
+    return (
+        f"(case when regexp_full_match({number}, '{PLAIN_DAY}') then not {misspelt} "
+        f"else {looked_at} end)"
     )
 
 

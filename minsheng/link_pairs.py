@@ -53,9 +53,13 @@ def make_pairs(
         clusters.Pair(*row)
         for row in _rows(
             connection,
+            # a rule that asks nothing else of the other side finds a pair from both
             "select rule_place, one.place, other.place from found "
             "join concerned as one on one.node = found.one "
-            "join concerned as other on other.node = found.other",
+            "join concerned as other on other.node = found.other "
+            "qualify row_number() over (partition by rule_place, "
+            "least(one.place, other.place), greatest(one.place, other.place) "
+            "order by one.place) = 1",
         )
     ]
     largest = int(table.limits["largest_cluster"])

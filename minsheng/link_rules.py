@@ -18,7 +18,7 @@ import sqlglot
 import yaml
 from sqlglot import exp
 
-from minsheng.faults import READ_NO_ROW, without_values
+from minsheng.faults import CHINESE, READ_NO_ROW, without_values
 
 Outcome = Literal["link", "review"]
 
@@ -163,7 +163,9 @@ def columns_of(text: str, where: str = "fields") -> list[str]:
 
 def misfit(where: str, fault: duckdb.Error) -> LinkRuleError:
     """What the engine says of an expression, in one line and without the values of rows."""
-    told = str(fault) if isinstance(fault, READ_NO_ROW) else without_values(str(fault))
+    told = str(fault)
+    if not isinstance(fault, READ_NO_ROW):
+        told = CHINESE.sub("…", without_values(told))
     return LinkRuleError(f"{where}: {told.partition(chr(10))[0]}")
 
 

@@ -263,12 +263,11 @@ def _identities(contract: Contract) -> dict[str, str]:
         named = f"coalesce(id_number, '') || '|' || {identity.name_key('person_name')}"
         others = [name for name in TELLING_APART if name in columns]
         if others:
-            # without a number the name alone does not tell two persons of a dataset apart
+            # without a number the name alone does not tell two persons of a dataset apart, and
+            # what may stand in the place of one, such as eighteen noughts, is none
             listed = ", ".join(f"coalesce({name}::varchar, '')" for name in others)
-            named = (
-                f"case when length(id_number) >= {identity.SHORTEST} then {named} "
-                f"else concat_ws('|', {named}, {listed}) end"
-            )
+            is_proven = identity.is_proven("id_number", "id_number__misspelt")
+            named = f"case when {is_proven} then {named} else concat_ws('|', {named}, {listed}) end"
         found["record_identity"] = named
     for name, number in HOUSEHOLD_NUMBERS.items():
         if name in columns:

@@ -67,8 +67,15 @@ class Project:
 
     @cached_property
     def pseudonym_key(self) -> PseudonymKey:
-        """The key of the keys; raises if it is not that of the current version."""
-        return pseudonyms.load_key(self.settings, self.may_rotate_keys)
+        """The key of the keys; raises if it is not that of the current version.
+
+        Other keys are refused while decisions stand that name the ones of before.
+        """
+        receipts = lake.read_receipts(self.settings.lake, linkage.DECISIONS)
+        decided = [each for each in lake.effective(receipts, None) if each.rows_accepted]
+        return pseudonyms.load_key(
+            self.settings, self.may_rotate_keys, [each.delivery_id for each in decided]
+        )
 
     @cached_property
     def reads(self) -> dict[str, tuple[str, ...]]:

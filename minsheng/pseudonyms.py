@@ -6,6 +6,7 @@ settings say which hash (SHA-256, or SM3 as GB/T 32905 has it) and which version
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -62,11 +63,14 @@ def secret_file(vault: Path, version: int) -> Path:
     return vault / ("pseudonym.key" if version == FIRST_VERSION else f"pseudonym-{version}.key")
 
 
-def load_key(settings: Settings, may_rotate: bool = False) -> PseudonymKey:
+def load_key(
+    settings: Settings, may_rotate: bool = False, decisions: Sequence[str] = ()
+) -> PseudonymKey:
     """The deployment's key, its secret made once; losing it changes every key.
 
     Raises SettingsError if it is gone, or is not the one that the current version was published
-    under: every person and household would be called otherwise. `may_rotate` asks for that.
+    under: every person and household would be called otherwise. `may_rotate` asks for that; it is
+    refused where `decisions` (deliveries that name persons by their keys) would mean nobody.
     """
     algorithm, version = settings.pseudonym_algorithm, settings.pseudonym_key_version
     if algorithm not in hashlib.algorithms_available:
@@ -82,6 +86,8 @@ def load_key(settings: Settings, may_rotate: bool = False) -> PseudonymKey:
             f"current version was published under {published}; with other keys every person_id and "
             "household_id changes; if that is meant run `minsheng refresh --rotate-keys`"
         )
+    if is_published and not published.startswith(wanted):
+        _refuse_to_lose(decisions, published)
     path = secret_file(settings.vault, version)
     secret = secret_of(SECRET_VARIABLE, path)
     if secret is None:
@@ -93,13 +99,25 @@ def load_key(settings: Settings, may_rotate: bool = False) -> PseudonymKey:
         secret = secret_of(SECRET_VARIABLE, path)
     assert secret is not None
     key = PseudonymKey(secret, version, algorithm)
-    if is_published and not may_rotate and published not in (key.name, wanted):
-        raise SettingsError(
-            f"the secret in {path} (or {SECRET_VARIABLE}) is not the one that the current version "
-            "was published under; put that one back from its backup, or give pseudonyms a higher "
-            "key_version and run `minsheng refresh --rotate-keys`"
-        )
+    if is_published and published not in (key.name, wanted):
+        if not may_rotate:
+            raise SettingsError(
+                f"the secret in {path} (or {SECRET_VARIABLE}) is not the one that the current "
+                "version was published under; put that one back from its backup, or give "
+                "pseudonyms a higher key_version and run `minsheng refresh --rotate-keys`"
+            )
+        _refuse_to_lose(decisions, published)
     return key
+
+
+def _refuse_to_lose(decisions: Sequence[str], published: str) -> None:
+    if decisions:
+        raise SettingsError(
+            f"the decisions of {', '.join(decisions)} name persons by keys of {published}, and "
+            "other keys would let them lapse; keep the workbooks, withdraw each delivery with "
+            "`minsheng withdraw`, run `minsheng refresh --rotate-keys`, and decide anew in the "
+            "workbook that it writes"
+        )
 
 
 def prepare(connection: duckdb.DuckDBPyConnection, key: PseudonymKey) -> None:

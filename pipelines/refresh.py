@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
-from minsheng import databases, encryption, lake, originals, pseudonyms
+from minsheng import databases, encryption, lake, originals
 from minsheng.faults import told
 from minsheng.inbox import misplaced_files, waiting_files
 from minsheng.outcome import State, note_refresh, told_of
@@ -81,7 +81,7 @@ def _refresh(
     project = Project(settings, known_on, as_of, rotate_keys)
     # before anything else: a home whose keys are gone is left as it is
     encryption.load_keys(settings)
-    pseudonyms.load_key(settings, rotate_keys)
+    _ = project.pseudonym_key
     unfetched = databases.fetch(project, now)
     originals.remove_old(settings, now)
     misplaced = misplaced_files(settings, project.sources)

@@ -1,5 +1,7 @@
 """What a failing check says of the rows that fail it."""
 
+import pytest
+
 from minsheng.checks import check_table
 from minsheng.warehouse import open_warehouse, write_rows
 from tests.minsheng.desk import Desk
@@ -38,3 +40,30 @@ def test_what_is_not_decided_is_named_with_its_county_and_month(desk: Desk) -> N
     assert found.examples == told
     assert "--as-of" in found.why
     assert {each.examples for each in results.values() if each.passed} == {""}
+
+
+@pytest.mark.parametrize(
+    ("moved", "lost", "holds"), [(0.015, 0.0, True), (0.01, 0.01, True), (0.015, 0.015, False)]
+)
+def test_keys_that_moved_and_keys_that_are_lost_count_together(
+    desk: Desk, moved: float, lost: float, holds: bool
+) -> None:
+    contracts = desk.project.contracts
+    contract = contracts["quality.link_change"]
+    shares = {"same": 1 - moved - lost, "moved": moved, "lost": lost}
+    rows = [
+        {
+            "change_kind": kind,
+            "key_count": round(share * 1000),
+            "key_share": share,
+            "largest_share": 0.02,
+        }
+        for kind, share in shares.items()
+    ]
+    folder = desk.project.settings.builds / "a"
+    with open_warehouse(desk.project.settings, folder) as warehouse:
+        write_rows(warehouse, contracts["reference.code"], [])
+        write_rows(warehouse, contract, rows)
+        results = {each.check_name: each for each in check_table(warehouse, contract, contracts)}
+    found = results["not_too_many_keys_have_changed"]
+    assert (found.passed, found.failing_rows) == (holds, 0 if holds else 2)

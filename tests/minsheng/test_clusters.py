@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import combinations
+from itertools import combinations, permutations
 from typing import Any
 
 import pytest
@@ -85,6 +85,11 @@ def test_a_rule_that_asks_links_nobody() -> None:
     assert not found.roots
 
 
+def test_a_rule_that_asks_does_not_ask_again_what_is_decided() -> None:
+    found = resolved((0, WANG, LI), rules=[rule("review")], parted=[(WANG, LI)])
+    assert doubts(found) == [(WANG, LI, "decided")]
+
+
 def test_a_rule_that_asks_is_silent_about_one_person() -> None:
     found = resolved((0, WANG, WANG_AGAIN), (1, WANG, WANG_AGAIN), rules=[rule(), rule("review")])
     assert linked(found) == [(WANG, WANG_AGAIN)]
@@ -135,6 +140,30 @@ def test_a_node_with_two_partners_who_may_be_one_person_is_linked_to_both() -> N
     assert persons(found) == [{WANG, WANG_AGAIN, CHEN}]
 
 
+@pytest.mark.parametrize("named", list(permutations((WANG, WANG_AGAIN, LI_AGAIN, LI))))
+def test_records_between_two_persons_are_linked_to_neither(named: tuple[int, ...]) -> None:
+    wang, wang_again, li_again, li = named
+    found = resolved(
+        (0, wang, wang_again),
+        (0, wang_again, li_again),
+        (0, li_again, li),
+        numbers={wang: "one", li: "other"},
+    )
+    assert {doubt for _, _, doubt in doubts(found)} == {"ambiguous"}
+    assert len(found.reviews) == 3 and not found.roots
+
+
+def test_what_hangs_on_a_pair_that_cannot_be_is_left_with_it() -> None:
+    found = resolved((0, WANG, LI), (0, LI, CHEN), rolls=of_one_roll(WANG, LI))
+    assert doubts(found) == [(WANG, LI, "one_roll"), (LI, CHEN, "ambiguous")]
+
+
+def test_a_pair_that_somebody_has_parted_leaves_no_doubt_of_others() -> None:
+    found = resolved((0, WANG, LI), (0, LI, CHEN), parted=[(WANG, LI)])
+    assert linked(found) == [(LI, CHEN)]
+    assert doubts(found) == [(WANG, LI, "decided")]
+
+
 def test_partners_of_a_later_rule_are_no_doubt_of_an_earlier() -> None:
     found = resolved((0, WANG, CHEN), (1, LI, CHEN), numbers={WANG: "one", LI: "other"})
     assert linked(found) == [(WANG, CHEN)]
@@ -174,6 +203,22 @@ def test_who_is_decided_to_be_one_person_is_one_without_a_rule() -> None:
 def test_who_decides_may_know_that_a_number_was_corrected() -> None:
     found = resolved(linked=[(WANG, LI)], numbers={WANG: "one", LI: "other"})
     assert persons(found) == [{WANG, LI}]
+
+
+@pytest.mark.parametrize("number", ["one", "other"])
+def test_a_person_of_two_numbers_has_both(number: str) -> None:
+    numbers = {WANG: "one", LI: "other", CHEN: number, LI_AGAIN: "third"}
+    found = resolved((0, LI, CHEN), (1, LI, LI_AGAIN), linked=[(WANG, LI)], numbers=numbers)
+    assert persons(found) == [{WANG, LI, CHEN}]
+    assert doubts(found) == [(LI, LI_AGAIN, "two_numbers")]
+
+
+@pytest.mark.parametrize("named", list(permutations((WANG, LI, CHEN))))
+def test_decisions_that_cannot_all_be_are_refused_together(named: tuple[int, ...]) -> None:
+    wang, li, chen = named
+    found = resolved(linked=[(wang, li), (li, chen)], rolls=of_one_roll(wang, chen))
+    assert dict(found.refused) == {(wang, li): "ambiguous", (li, chen): "ambiguous"}
+    assert not found.roots
 
 
 @pytest.mark.parametrize(
@@ -272,6 +317,33 @@ def test_the_same_pairs_in_any_order_give_the_same(
     shuffled = list(pairs)
     order.shuffle(shuffled)
     assert resolve(shuffled, RULES, facts, largest) == found
+
+
+@many
+@given(pairs_drawn, facts_drawn, largest_drawn, st.permutations(NODES))
+def test_nothing_hangs_on_the_numbering_of_the_nodes(
+    pairs: list[Pair], facts: Facts, largest: int, name: list[int]
+) -> None:
+    def pair_of(pair: Pair) -> Pair:
+        return Pair(pair.rule, name[pair.one], name[pair.other])
+
+    def nodes_of(two: tuple[int, int]) -> tuple[int, int]:
+        return name[two[0]], name[two[1]]
+
+    found = resolve(pairs, RULES, facts, largest)
+    renamed = Facts(
+        numbers={name[node]: number for node, number in facts.numbers.items()},
+        rolls={name[node]: rolls for node, rolls in facts.rolls.items()},
+        linked=[nodes_of(two) for two in facts.linked],
+        parted=[nodes_of(two) for two in facts.parted],
+        barred={name[node]: barred for node, barred in facts.barred.items()},
+        sources={name[node]: sources for node, sources in facts.sources.items()},
+    )
+    again = resolve([pair_of(pair) for pair in pairs], RULES, renamed, largest)
+    expected = sorted(sorted(name[node] for node in cluster) for cluster in persons(found))
+    assert sorted(map(sorted, persons(again))) == expected
+    assert set(again.reviews) == {(pair_of(pair), doubt) for pair, doubt in found.reviews}
+    assert set(again.refused) == {(nodes_of(two), doubt) for two, doubt in found.refused}
 
 
 @many

@@ -421,3 +421,15 @@ def test_a_fault_of_the_engine_is_told_without_the_values_of_rows(
     message = str(misfit("rule tried", fault.value))
     assert message.startswith("rule tried: Conversion Error")
     assert not {"李四", "王小伟", "王小玮"} & set(message.split("'")) and "\n" not in message
+
+
+def test_a_name_that_stands_unquoted_in_a_fault_is_not_told() -> None:
+    fault = duckdb.ConversionException("Conversion Error: cannot read 欧阳·小玮 (33) as a day")
+    assert str(misfit("rule tried", fault)) == (
+        "rule tried: Conversion Error: cannot read … (33) as a day"
+    )
+
+
+def test_a_fault_of_the_table_itself_is_told_in_its_own_words() -> None:
+    fault = duckdb.BinderException('Binder Error: column "姓名" not found')
+    assert "姓名" in str(misfit("rule tried", fault))

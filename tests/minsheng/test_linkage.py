@@ -41,8 +41,8 @@ CONSTANTS: Mapping[str, str] = {
 }
 VILLAGE = "330324001001"
 VILLAGE_OF_ANOTHER_COUNTY = "330326100013"
-Person = tuple[str | None, str]
-"""Number and name as delivered."""
+Person = tuple[str | None, str] | tuple[str | None, str, Mapping[str, str]]
+"""Number and name as delivered, and what else the row says by its headers."""
 
 
 def valid(body: str) -> str:
@@ -135,11 +135,21 @@ class Registry:
 
     def typed(self, source: Contract, delivery_id: str, persons: Sequence[Person]) -> str:
         """The SELECT that types the rows, so that identities are those of the pipeline."""
-        headers = ("证件号码", "姓名", "户编号", "行政村代码")
+        given = [
+            {
+                "证件号码": person[0],
+                "姓名": person[1],
+                "户编号": "001",
+                "行政村代码": self.village,
+                **(person[2] if len(person) > 2 else {}),
+            }
+            for person in persons
+        ]
+        headers = list(dict.fromkeys(header for row in given for header in row))
+        cells = [[row.get(header) for header in headers] for row in given]
         rows = ", ".join(
-            f"({place}, {'null' if number is None else literal(number)}, {literal(name)}, '001', "
-            f"{literal(self.village)})"
-            for place, (number, name) in enumerate(persons, start=2)
+            f"({place}, {', '.join('null' if cell is None else literal(cell) for cell in row)})"
+            for place, row in enumerate(cells, start=2)
         )
         named = ", ".join(map(quoted, ("__row_number", *headers)))
         typing = Typing(
@@ -199,6 +209,27 @@ def test_without_a_number_the_village_and_household_tell_namesakes_apart(
     assert str(identity).startswith("|甲一|")
     assert "330324001001|001" in str(identity)
     assert registry.persons() == [key(f"{ROLL}|{identity}")]
+
+
+@pytest.mark.parametrize(
+    ("number", "are_told_apart"),
+    [
+        ("000000000000000000", True),
+        ("123456789012345678", True),
+        (WOMAN_BORN_IN_MAY_1980[:-1] + "01"[WOMAN_BORN_IN_MAY_1980[-1] == "0"], True),
+        (valid("99010119800230002"), True),
+        ("G" + WOMAN_BORN_IN_MAY_1980, False),
+        (WOMAN_BORN_IN_MAY_1980, False),
+        (valid("99010119801031002"), False),
+        (WOMAN_BORN_IN_MAY_1980 + "43B1", False),
+    ],
+)
+def test_only_a_right_number_tells_namesakes_of_a_source_apart_alone(
+    registry: Registry, number: str, are_told_apart: bool
+) -> None:
+    elsewhere = {"户编号": "002", "行政村代码": "330324001002"}
+    registry.deliver(("d1", ROLL, [(number, "甲一"), (number, "甲一", elsewhere)]))
+    assert len(set(registry.persons())) == 1 + are_told_apart
 
 
 def test_a_household_s_key_is_the_hmac_of_its_county_and_number(registry: Registry) -> None:
@@ -377,6 +408,11 @@ def test_two_records_of_one_roll_are_two_persons(registry: Registry) -> None:
     registry.deliver(("d1", INSURANCE, [(NUMBER, "王小伟"), (broken, "王小伟")]))
     assert len(set(registry.persons())) == 2
     assert ("slip_of_number_and_name", "one_roll") in doubts(registry)
+
+
+def test_a_pair_that_a_rule_finds_from_both_sides_is_asked_once(registry: Registry) -> None:
+    registry.deliver(("d1", ROLL, [("12", "王小伟"), ("13", "王小伟")]))
+    assert doubts(registry).count(("household_and_name", "one_roll")) == 1
 
 
 def test_a_number_one_slip_from_two_of_a_name_is_linked_to_neither(registry: Registry) -> None:

@@ -9,6 +9,8 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from minsheng import lake
+from minsheng.project import Project
 from minsheng.pseudonyms import (
     MINT_LENGTH,
     NOTED_AS,
@@ -19,7 +21,7 @@ from minsheng.pseudonyms import (
     prepare,
 )
 from minsheng.settings import Settings, SettingsError, load_settings
-from tests.minsheng.desk import Desk
+from tests.minsheng.desk import NOW, Desk
 
 SECRET = bytes(range(32))
 ALGORITHMS = ("sha256", "sm3")
@@ -125,6 +127,40 @@ def test_keys_are_rotated_only_when_that_is_asked(desk: Desk, changed: dict[str,
     assert load_key(settings) == before
     publish_under(settings, after.name)
     assert load_key(rotated) == after
+
+
+DECISION = "casework__link_decision"
+DECISIONS = "甲方标识,乙方标识,核定结果,核定日期,核定人\na,b,同一人,2023-01-01,某镇民政办\n"
+
+
+@pytest.mark.parametrize(
+    "changed", [{"pseudonym_key_version": 2}, {"pseudonym_algorithm": "sm3"}, {}], ids=str
+)
+def test_keys_that_decisions_name_are_not_rotated(
+    desk: Desk, changed: dict[str, object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = desk.project.settings
+    key = load_key(settings)
+    publish_under(settings, key.name)
+    desk.put(DECISION, "2022-12.csv", DECISIONS)
+    (receipt,) = desk.ingest(DECISION).receipts
+    if not changed:
+        monkeypatch.setenv(SECRET_VARIABLE, SECRET.hex())
+    rotated = replace(settings, **changed)  # type: ignore[arg-type]  # fields of the settings
+    with pytest.raises(SettingsError, match=f"{receipt.delivery_id}.*minsheng withdraw"):
+        _ = Project(rotated, may_rotate_keys=True).pseudonym_key
+    assert secrets_of(settings) == ["pseudonym.key"]
+    lake.withdraw(settings.lake, receipt.delivery_id, "decided anew under other keys", NOW)
+    assert Project(rotated, may_rotate_keys=True).pseudonym_key != key
+
+
+def test_decisions_do_not_hinder_who_asks_for_the_keys_that_are_there(desk: Desk) -> None:
+    settings = desk.project.settings
+    key = load_key(settings)
+    publish_under(settings, key.name)
+    desk.put(DECISION, "2022-12.csv", DECISIONS)
+    desk.ingest(DECISION)
+    assert Project(settings, may_rotate_keys=True).pseudonym_key == key
 
 
 def test_a_lost_secret_is_not_replaced_by_a_new_one(desk: Desk) -> None:
