@@ -8,6 +8,8 @@ from pipelines.refresh import refresh
 from tests.pipelines.conftest import Home, copy_of
 from tests.pipelines.test_restatement import correct_ledger
 
+pytestmark = pytest.mark.slow
+
 DIGESTS = (
     "select schema_name || '.' || table_name, row_count, digest from meta.table_digest "
     "where schema_name in ('reference', 'linked', 'indicators', 'risk')"
