@@ -13,6 +13,7 @@ import duckdb
 
 from minsheng import identity, link_pairs, notions, pinyin
 from minsheng.contracts import Contract
+from minsheng.headers import NOTHING
 from minsheng.link_review import review_select
 from minsheng.link_rules import RuleTable
 from minsheng.pseudonyms import PseudonymKey, mint
@@ -33,6 +34,22 @@ NODE_FIELDS = (
     "source_count",
 )
 TRAIT_KINDS = (*TRAITS, HELD_NUMBER)
+EVIDENCE = {
+    "phone": "regexp_full_match(phone, '1[0-9]{10}') and ltrim(phone, '1') <> ''",
+    "student_number": "regexp_full_match(student_number, '[GJL][0-9]{17}[0-9X]')",
+    # what stands behind the area; noughts and a mark for nothing are no number
+    "household_identity": "ltrim(split_part(household_identity, '|', 2), '0') not in ('', "
+    f"{', '.join(map(literal, NOTHING))})",
+    HELD_NUMBER: f"{identity.id_status(HELD_NUMBER)} = 'valid'",
+}
+"""When a value says whose a record is: of the kinds that may hold anything."""
+MOST_NAMES = {
+    "phone": "most_names_of_a_value",
+    "student_number": "most_names_of_a_value",
+    HELD_NUMBER: "most_names_of_a_value",
+    "household_identity": "most_names_of_a_household",
+}
+"""The limit of the rule table beyond which a value is so many persons' that it is nobody's."""
 
 DECISIONS = "casework__link_decision"
 """The dataset of what persons have decided."""
@@ -86,7 +103,7 @@ def table_selects(connection: duckdb.DuckDBPyConnection, table: str, given: Give
         pinyin.keep_readings(connection)
         return [node_select(given.sources, given.secret)]
     if table == "trait":
-        return [trait_select(given.sources, given.earlier)]
+        return [trait_select(given.sources, given.earlier, given.rules.limits)]
     if table == "pair":
         fields = (NODE_FIELDS, TRAIT_KINDS)
         return [link_pairs.make_pairs(connection, given.rules, given.sources, *fields)]
@@ -260,15 +277,25 @@ left join ({pinyin.pinyin_select("select distinct name_key from ranked", "name_k
 """
 
 
-def trait_select(sources: Sequence[Contract], earlier: Mapping[str, str]) -> str:
-    """The SELECT of `vault.trait`: one row per node, kind and value that its records have."""
+def trait_select(
+    sources: Sequence[Contract], earlier: Mapping[str, str], limits: Mapping[str, float]
+) -> str:
+    """The SELECT of `vault.trait`: one row per node, kind and value that its records have.
+
+    What stands where nothing is known (`无`, `0`), and what many names share, is not there.
+    """
     selects = []
     for source in sources:
         if not is_personal(source):
             continue
         columns = {column.name for column in source.columns}
         values = {kind: f"{kind}::varchar" for kind in TRAITS if kind in columns}
-        held = [identity.resident_number(name) for name in HOLDERS if name in columns]
+        held = [
+            f"case when length({name}) > {identity.SHORTEST} "
+            f"then {identity.resident_number(name)} end"
+            for name in HOLDERS
+            if name in columns
+        ]
         if held:
             values[HELD_NUMBER] = f"coalesce({', '.join(held)})"
         if not values:
@@ -279,10 +306,17 @@ def trait_select(sources: Sequence[Contract], earlier: Mapping[str, str]) -> str
             f"select distinct record_identity, {listed} from {item} as record" for item in items
         )
         kinds = ", ".join(values)
+        told = ", ".join(
+            f"case when {EVIDENCE[kind]} then {kind} end as {kind}" if kind in EVIDENCE else kind
+            for kind in values
+        )
         selects.append(
             f"""
             select record.node, kind, value
-            from (unpivot ({rows}) on {kinds} into name kind value value) as trait
+            from (
+                unpivot (select record_identity, {told} from ({rows}))
+                on {kinds} into name kind value value
+            ) as trait
             join vault.record as record on record.source = {literal(source.table)}
                 and record.record_identity = trait.record_identity
             """
@@ -293,7 +327,30 @@ def trait_select(sources: Sequence[Contract], earlier: Mapping[str, str]) -> str
         "from vault.node where is_anchor",
         f"select node, '{HELD_NUMBER}', number from vault.node where is_anchor",
     ]
-    return f"select distinct node, kind, value from ({' union all '.join(selects)})"
+    names = " ".join(f"when '{kind}' then {limits[name]:g}" for kind, name in MOST_NAMES.items())
+    return f"""
+with trait as materialized (
+    select distinct node, kind, value from ({" union all ".join(selects)})
+),
+shared as (
+    select kind, value, case kind {names} end as most_names
+    from trait
+    where kind in ({", ".join(map(literal, MOST_NAMES))})
+    group by kind, value
+    having count(*) > most_names
+),
+crowded as (
+    select kind, value
+    from shared
+    join trait using (kind, value)
+    join vault.node as node using (node)
+    group by kind, value
+    having count(distinct node.name_key) > any_value(most_names)
+)
+select node, kind, value
+from trait
+anti join crowded using (kind, value)
+"""
 
 
 IDENTITY_SELECT = """

@@ -30,9 +30,13 @@ SECRET = PseudonymKey(bytes(range(32)))
 ROLL = "agriculture__household_roll"
 INCOME = "agriculture__household_income"
 INSURANCE = "health__insurance_enrolment"
+SCHOOL = "education__student_enrolment"
+CERTIFICATE = "disability_federation__disability_certificate"
+SCHOOL_AID = "education__student_aid"
+MONITORING = "agriculture__monitoring_case"
 BENCHMARK = "statistics__area_benchmark"
 DECISION = "casework__link_decision"
-SOURCES = (ROLL, INCOME, INSURANCE, BENCHMARK, DECISION)
+SOURCES = (ROLL, INCOME, INSURANCE, SCHOOL, SCHOOL_AID, CERTIFICATE, MONITORING, BENCHMARK, DECISION)
 CONSTANTS: Mapping[str, str] = {
     "sender": "null::varchar",
     "period": "'2022'",
@@ -433,6 +437,96 @@ def test_a_number_one_slip_from_two_of_a_name_is_linked_to_neither(registry: Reg
         (ROLL, "王小伟", broken),
     ) == ["id_and_name", "id_and_name", "own_record"]
     assert ("slip_of_number_and_name", "ambiguous") in doubts(registry)
+
+
+# ── what is no evidence ─────────────────────────────────────────────────────────────────────────
+
+PHONE, SCHOOL_NUMBER = "13800138000", "J99010120100517004X"
+
+
+@pytest.mark.parametrize(
+    ("phone", "rules"),
+    [
+        (PHONE, ["id_and_name", "phone_and_name"]),
+        ("无", ["id_and_name", "own_record"]),
+        ("0", ["id_and_name", "own_record"]),
+        ("11111111111", ["id_and_name", "own_record"]),
+        ("057788888888", ["id_and_name", "own_record"]),  # an office may give its own
+        ("1380013800", ["id_and_name", "own_record"]),
+    ],
+)
+def test_a_phone_links_where_it_is_a_mobile_one(
+    registry: Registry, phone: str, rules: list[str]
+) -> None:
+    of_phone = {"联系电话": phone}
+    registry.deliver(
+        ("d1", ROLL, [(NUMBER, "王小伟", of_phone)]),
+        ("d2", MONITORING, [(None, "王小伟", {**of_phone, "户编号": "002"})]),
+    )
+    assert [row[0] for row in registry.identities("link_rule_code")] == rules
+
+
+@pytest.mark.parametrize(("names", "is_evidence"), [(6, True), (7, False)])
+def test_a_phone_of_many_names_is_nobody_s(
+    registry: Registry, names: int, is_evidence: bool
+) -> None:
+    of_phone = {"联系电话": PHONE}
+    others = [(None, f"甲{'一二三四五六'[place]}", of_phone) for place in range(names - 1)]
+    registry.deliver(
+        ("d1", ROLL, [(NUMBER, "王小伟", of_phone), *others]),
+        ("d2", MONITORING, [(None, "王小伟", {**of_phone, "户编号": "002"})]),
+    )
+    found = [row[0] for row in registry.identities("link_rule_code")]
+    assert ("phone_and_name" in found) == is_evidence
+
+
+@pytest.mark.parametrize(
+    ("number", "rule"),
+    [
+        (SCHOOL_NUMBER, "student_number_and_name"),
+        ("无", "own_record"),
+        ("2022001", "own_record"),
+        ("G1111111111111111111", "own_record"),
+    ],
+)
+def test_a_school_number_links_where_it_is_one(
+    registry: Registry, number: str, rule: str
+) -> None:
+    registry.deliver(
+        ("d1", SCHOOL, [(NUMBER, "王小伟", {"学籍号": number})]),
+        ("d2", SCHOOL_AID, [(None, "王小伟", {"学籍号": number})]),
+    )
+    assert registry.identities("link_rule_code")[1] == (rule,)
+
+
+@pytest.mark.parametrize("number", ["无", "0", "00", "-"])
+def test_a_household_without_a_number_is_no_evidence(registry: Registry, number: str) -> None:
+    here, there = ({"行政村代码": code, "户编号": number} for code in (VILLAGE, "330324001002"))
+    registry.deliver(
+        ("d1", ROLL, [(NUMBER, "王小伟", here)]),
+        ("d2", MONITORING, [(None, "王小伟", there)]),
+    )
+    assert len(set(registry.persons())) == 2
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [("无", "无"), ("0", "0"), ("1", "12"), ("000000000000000000", "000000000000000000")],
+)
+def test_numbers_that_say_nothing_do_not_make_brothers_one(
+    registry: Registry, one: str, other: str
+) -> None:
+    registry.deliver(("d1", ROLL, [(one, "王小伟")]), ("d2", MONITORING, [(other, "王小玮")]))
+    assert len(set(registry.persons())) == 2
+
+
+def test_what_a_certificate_holds_links_where_it_is_a_number(registry: Registry) -> None:
+    for held, rule in ((NUMBER, "held_number_and_name"), ("9" * 18, "own_record")):
+        registry.deliver(
+            ("d1", INSURANCE, [(NUMBER, "王小伟")]),
+            ("d2", CERTIFICATE, [("无", "王小伟", {"残疾人证号": f"{held}43", "身份证号": "无"})]),
+        )
+        assert registry.identities("link_rule_code")[1] == (rule,)
 
 
 def test_two_records_that_somebody_says_are_one_person_are_one(registry: Registry) -> None:
