@@ -217,7 +217,8 @@ def _facts(
         numbers=dict(
             _rows(
                 connection,
-                "select place, number from vault.node join concerned using (node) where is_anchor",
+                "select place, number from vault.node join concerned using (node) "
+                "where is_anchor or id_status_code = 'unproven'",
             )
         ),
         rolls=_sets(connection, " union all ".join(rolls)) if rolls else {},

@@ -1,7 +1,7 @@
 """Who is who: from identities as delivered to persons and households with keys that name nobody.
 
 A node is one valid number with one name in every source that has the two alike, or else what one
-source has delivered. The rules of `policies/linkage.yaml` link nodes to persons; what could be two
+source has delivered; so is a number of 15 digits, which no check digit proves. The rules of `policies/linkage.yaml` link nodes to persons; what could be two
 persons stays apart and is kept for review. Every delivery that was ever taken has its nodes here,
 so that a key that was published once resolves for ever.
 """
@@ -53,6 +53,10 @@ MOST_NAMES = {
 
 DECISIONS = "casework__link_decision"
 """The dataset of what persons have decided."""
+
+IS_SHARED = f"id_status_code = 'valid' and length(id_number) > {identity.SHORTEST}"
+"""Whether a record (as SQL) is of whoever has its number and name, in any source: 15 digits have no
+check digit, and prove nothing without the 18."""
 
 READS: Mapping[str, frozenset[str]] = {
     "decision": frozenset({"staged", "meta.delivery"}),
@@ -136,8 +140,12 @@ def record_select(given: Given, has_splits: bool = True) -> str:
     """The SELECT of `vault.record`: one row per source and identity as delivered.
 
     What somebody has split from a key is a node of its own; to look for it every key is minted.
+    A number of 15 digits is valid where the 18 characters stand somewhere too, and `unproven`
+    otherwise; one that many names share is none.
     """
     sources, earlier = given.sources, given.earlier
+    most_names = f"{given.rules.limits['most_names_of_a_value']:g}"
+    held = " union ".join(_held_selects(sources, earlier)) or "select null::varchar as number"
     delivered = " union all ".join(
         f"""
         select {literal(source.table)} as source, record_identity,
@@ -164,17 +172,38 @@ numbers as (
         from (select distinct id_number from delivered)
     )
 ),
-named as (
+told as (
     select delivered.*, numbers.number, numbers.id_status_code,
         split_part(delivered.record_identity, '|', 2) as name_key
     from delivered
     join numbers on numbers.id_number is not distinct from delivered.id_number
 ),
+proven as (
+    select number
+    from numbers
+    where id_status_code = 'valid' and length(id_number) > {identity.SHORTEST}
+    union
+    select number from ({held})
+),
+short as (
+    select id_number, case
+        when any_value(number) in (from proven) then 'valid'
+        when count(distinct name_key) > {most_names} then 'bad_shape'
+        else 'unproven' end as short_status_code
+    from told
+    where id_status_code = 'valid' and length(id_number) = {identity.SHORTEST}
+    group by id_number
+),
+named as (
+    select told.* replace (coalesce(short.short_status_code, id_status_code) as id_status_code)
+    from told
+    left join short using (id_number)
+),
 parted as ({_split_select(given.secret) if has_splits else _NO_SPLITS})
 select source, record_identity, id_number, number, id_status_code, name_key, record_count,
     first_record,
     md5_number(
-        case when id_status_code = 'valid' and not is_split then number || '|' || name_key
+        case when {IS_SHARED} and not is_split then number || '|' || name_key
         else source || '|' || record_identity end
     ) as node,
     is_split
@@ -188,20 +217,36 @@ from (
 
 def _split_select(secret: PseudonymKey) -> str:
     """The identities that somebody has split from a key, of those that are `named`."""
+    own_text = (
+        f"case when {IS_SHARED} then 'id|' || number || '|' || name_key "
+        "else source || '|' || record_identity end"
+    )
     return f"""
     select named.source, named.record_identity
     from (from vault.decision where link_decision_code = 'split') as decision
     join named on decision.decided_from = named.source
-        and decision.one_key = {mint(secret, _own_text("source", "record_identity"))}
+        and decision.one_key = {mint(secret, own_text)}
 """
 
 
-def _own_text(source: str, identity_: str) -> str:
-    """What the key of a node is minted from, as an expression over its first record."""
-    return (
-        "case when id_status_code = 'valid' then 'id|' || number || '|' || name_key "
-        f"else {source} || '|' || {identity_} end"
-    )
+def _held_selects(sources: Sequence[Contract], earlier: Mapping[str, str]) -> list[str]:
+    """SELECTs of the valid numbers that certificates and school numbers hold."""
+    return [
+        f"""
+        select number
+        from (select distinct {_held(name)} as number from {item})
+        where {identity.id_status("number")} = 'valid'
+        """
+        for source in sources
+        for name in HOLDERS
+        if is_personal(source) and any(column.name == name for column in source.columns)
+        for item in (source.name, *filter(None, [earlier.get(source.table)]))
+    ]
+
+
+def _held(name: str) -> str:
+    """The number inside that of a certificate or of a pupil, which may hold anything else."""
+    return f"case when length({name}) > {identity.SHORTEST} then {identity.resident_number(name)} end"
 
 
 def _earlier(rows: str | None) -> str:
@@ -219,15 +264,11 @@ def _earlier(rows: str | None) -> str:
 def node_select(sources: Sequence[Contract], secret: PseudonymKey) -> str:
     """The SELECT of `vault.node`: one row per node, with what rules compare and its own key."""
     listed = ", ".join(literal(source.table) for source in sources)
-    text = (
-        "case when is_split then first_source || '|' || first_identity "
-        f"else {_own_text('first_source', 'first_identity')} end"
-    )
+    text = "coalesce(first_source || '|' || first_identity, 'id|' || number || '|' || name_key)"
     return f"""
 with grouped as (
     select
         node,
-        bool_or(is_split) as is_split,
         any_value(number) as number,
         any_value(id_status_code) as id_status_code,
         any_value(name_key) as name_key,
@@ -237,7 +278,7 @@ with grouped as (
         min(case when has_own_key then source end) as first_source,
         min(case when has_own_key then record_identity end) as first_identity
     from (
-        select *, id_status_code <> 'valid' or is_split as has_own_key,
+        select *, not ({IS_SHARED}) or is_split as has_own_key,
             list_position([{listed}], source) as source_place
         from vault.record
     )
@@ -248,7 +289,7 @@ ranked as (
         *,
         id_status_code = 'valid' and row_number() over (
             partition by id_status_code, number
-            order by source_count desc, first_record, name_key
+            order by first_source is null desc, source_count desc, first_record, name_key
         ) = 1 as is_anchor
     from grouped
 ),
@@ -290,12 +331,7 @@ def trait_select(
             continue
         columns = {column.name for column in source.columns}
         values = {kind: f"{kind}::varchar" for kind in TRAITS if kind in columns}
-        held = [
-            f"case when length({name}) > {identity.SHORTEST} "
-            f"then {identity.resident_number(name)} end"
-            for name in HOLDERS
-            if name in columns
-        ]
+        held = [_held(name) for name in HOLDERS if name in columns]
         if held:
             values[HELD_NUMBER] = f"coalesce({', '.join(held)})"
         if not values:
@@ -322,9 +358,9 @@ def trait_select(
             """
         )
     selects += [
-        # what a valid number says of its holder
+        # what a number says of its holder
         f"select node, 'birth_date' as kind, {identity.birth_date('number')}::varchar as value "
-        "from vault.node where is_anchor",
+        "from vault.node where is_anchor or id_status_code = 'unproven'",
         f"select node, '{HELD_NUMBER}', number from vault.node where is_anchor",
     ]
     names = " ".join(f"when '{kind}' then {limits[name]:g}" for kind, name in MOST_NAMES.items())

@@ -220,6 +220,8 @@ def test_without_a_number_the_village_and_household_tell_namesakes_apart(
     [
         ("000000000000000000", True),
         ("123456789012345678", True),
+        ("111111111111111110", True),  # of the eleventh of November 1111, the check digit is right
+        (WOMAN_BORN_IN_MAY_1980[:6] + WOMAN_BORN_IN_MAY_1980[8:17], True),  # has no check digit
         (WOMAN_BORN_IN_MAY_1980[:-1] + "01"[WOMAN_BORN_IN_MAY_1980[-1] == "0"], True),
         (valid("99010119800230002"), True),
         ("G" + WOMAN_BORN_IN_MAY_1980, False),
@@ -365,7 +367,8 @@ NUMBER = valid("99010119800517004")
         ("王小伟", NUMBER[:3] + NUMBER[2:], "slip_of_number_and_name"),
         ("王小玮", NUMBER[:10] + "1" + NUMBER[11:], "slip_of_number_and_homophone"),
         ("王小伟", "980101" + NUMBER[6:-1] + "0", "slips_of_number_and_name"),
-        ("王小伟", NUMBER[:6] + NUMBER[8:17], "id_and_name"),
+        ("王小伟", NUMBER[:6] + NUMBER[8:17], "number_and_name"),
+        ("王小玮", NUMBER[:6] + NUMBER[8:17], "number_and_homophone"),
         ("王小伟", NUMBER + "44", "id_and_name"),
         ("王小伟", NUMBER + "44B1", "id_and_name"),
         ("王小伟", "G" + NUMBER, "id_and_name"),
@@ -437,6 +440,80 @@ def test_a_number_one_slip_from_two_of_a_name_is_linked_to_neither(registry: Reg
         (ROLL, "王小伟", broken),
     ) == ["id_and_name", "id_and_name", "own_record"]
     assert ("slip_of_number_and_name", "ambiguous") in doubts(registry)
+
+
+# ── fifteen digits ──────────────────────────────────────────────────────────────────────────────
+
+SHORT = NUMBER[:6] + NUMBER[8:17]
+
+
+def told_of(registry: Registry) -> list[tuple[object, ...]]:
+    return registry.identities("id_status_code, link_rule_code")
+
+
+def test_fifteen_digits_that_nothing_proves_link_with_their_name(registry: Registry) -> None:
+    assert rules_of(registry, (ROLL, "王小伟", SHORT), (INSURANCE, "王小伟", SHORT)) == [
+        "number_and_name",
+        "number_and_name",
+    ]
+    assert len(set(registry.persons())) == 1
+    assert {row[0] for row in told_of(registry)} == {"unproven"}
+    assert registry.identities("is_confirmed")[0] == (False,)
+    rules_of(registry, (ROLL, "王小伟", SHORT), (INSURANCE, "王小玮", SHORT))
+    assert len(set(registry.persons())) == 1
+
+
+def test_fifteen_digits_that_nothing_proves_say_nothing_alone(registry: Registry) -> None:
+    rules_of(registry, (ROLL, "王小伟", SHORT), (INSURANCE, "王小圳", SHORT))
+    assert told_of(registry) == [("unproven", "own_record")] * 2
+    assert len(set(registry.persons())) == 2
+    assert registry.identities("birth_month, sex_code") == [(None, None)] * 2
+
+
+def test_fifteen_digits_are_proven_by_the_eighteen_of_anybody(registry: Registry) -> None:
+    rules_of(registry, (ROLL, "李四方", NUMBER), (INSURANCE, "王小伟", SHORT))
+    assert told_of(registry) == [("valid", "id_and_name"), ("valid", "name_conflict")]
+
+
+def test_fifteen_digits_are_proven_by_a_certificate_that_holds_them(registry: Registry) -> None:
+    certificate = {"残疾人证号": f"{NUMBER}43", "身份证号": "无"}
+    registry.deliver(
+        ("d1", INSURANCE, [(SHORT, "王小伟")]), ("d2", CERTIFICATE, [(None, "王小伟", certificate)])
+    )
+    assert told_of(registry) == [("valid", "id_and_name"), ("bad_shape", "held_number_and_name")]
+    assert len(set(registry.persons())) == 1
+
+
+@pytest.mark.parametrize("names", [6, 7])
+def test_fifteen_digits_of_many_names_are_nobody_s(registry: Registry, names: int) -> None:
+    people = [(SHORT, f"甲{'一二三四五六七'[place]}") for place in range(names)]
+    registry.deliver(("d1", ROLL, people), ("d2", INSURANCE, people[:1]))
+    assert {row[0] for row in told_of(registry)} == {"unproven" if names < 7 else "bad_shape"}
+    assert len(set(registry.persons())) == (names if names < 7 else names + 1)
+
+
+def test_a_key_of_fifteen_digits_stays_when_they_are_proven(registry: Registry) -> None:
+    first = ("d1", INSURANCE, [(SHORT, "王小伟")])
+    registry.deliver(first)
+    (before,) = registry.persons()
+    registry.deliver(first, ("d2", ROLL, [(NUMBER, "王小伟")]))
+    assert registry.persons() == [before, before]
+
+
+@pytest.mark.parametrize("name", ["王小伟", "李四方"])
+def test_fifteen_digits_of_one_kind_are_no_number(registry: Registry, name: str) -> None:
+    rules_of(registry, (ROLL, "王小伟", "1" * 15), (INSURANCE, name, "1" * 15))
+    assert told_of(registry) == [("bad_shape", "own_record")] * 2
+    assert len(set(registry.persons())) == 2
+
+
+def test_fifteen_digits_are_not_those_of_another_number(registry: Registry) -> None:
+    other = valid("99010119820517001")
+    registry.deliver(
+        ("d1", ROLL, [(other, "王小伟")]), ("d2", MONITORING, [(SHORT, "王小伟")])
+    )
+    assert len(set(registry.persons())) == 2
+    assert ("household_and_name", "two_numbers") in doubts(registry)
 
 
 # ── what is no evidence ─────────────────────────────────────────────────────────────────────────
