@@ -162,6 +162,64 @@ left join rule on rule.node = placed.node
 """
 
 
+COMPARED = """
+create or replace temp table compared as
+with misnamed as (
+    select node, number, name_key
+    from vault.node
+    where id_status_code in ('valid', 'unproven') and not is_anchor
+),
+bearer as (
+    -- whoever else has the name: a slip of the number is no other's
+    select misnamed.node as misnamed, misnamed.number, other.node, other.is_anchor
+    from misnamed
+    join vault.node as other using (name_key)
+    where other.number is distinct from misnamed.number
+        and not (
+            other.id_status_code in ('bad_checksum', 'bad_shape')
+            and damerau_levenshtein(other.number, misnamed.number) = 1
+        )
+),
+place as (
+    from vault.trait where kind in ('household_identity', 'village_code', 'phone')
+),
+around as (
+    -- where the holder of the number lives
+    select distinct misnamed.number, place.kind, place.value
+    from misnamed
+    join vault.node as holder using (number)
+    join place on place.node = holder.node
+),
+neighbour as (
+    select distinct bearer.misnamed, bearer.node
+    from bearer
+    join place using (node)
+    join around using (number, kind, value)
+),
+elsewhere as (
+    select distinct bearer.misnamed, bearer.node
+    from bearer
+    semi join (from place where kind <> 'phone') using (node)
+    semi join (from around where kind <> 'phone') using (number)
+    anti join neighbour using (misnamed, node)
+),
+borne as (
+    select bearer.misnamed as node,
+        count(*) filter (elsewhere.node is null or is_anchor) as bearers,
+        count(*) filter (elsewhere.node is null) as bearers_near
+    from bearer
+    left join elsewhere using (misnamed, node)
+    group by bearer.misnamed
+)
+select node.*, coalesce(borne.bearers, 0) as bearers, coalesce(borne.bearers_near, 0) as bearers_near
+from vault.node as node
+left join borne using (node)
+"""
+"""Nodes as rules see them. Of a name that stands on the number of another: `bearers` counts who else
+has it with a valid number, or without one unless known to live elsewhere; `bearers_near` neither."""
+BORNE = ("bearers", "bearers_near")
+
+
 def _find_pairs(
     connection: duckdb.DuckDBPyConnection,
     table: RuleTable,
@@ -175,8 +233,9 @@ def _find_pairs(
         "create or replace temp table found (rule_place integer, one uhugeint, other uhugeint, "
         "evidence varchar)"
     )
+    connection.execute(COMPARED)
     for place, rule in enumerate(table.rules):
-        select = pair_select(rule, place, "vault.node", fields, traits)
+        select = pair_select(rule, place, "compared", (*fields, *BORNE), traits)
         try:
             connection.execute(f"insert into found {select}")
         except duckdb.Error as fault:

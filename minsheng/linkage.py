@@ -30,7 +30,6 @@ NODE_FIELDS = (
     "name_key",
     "pinyin",
     "is_anchor",
-    "bearers",
     "source_count",
 )
 TRAIT_KINDS = (*TRAITS, HELD_NUMBER)
@@ -292,12 +291,6 @@ ranked as (
             order by first_source is null desc, source_count desc, first_record, name_key
         ) = 1 as is_anchor
     from grouped
-),
-borne as (
-    select name_key, count(*) as bearers
-    from ranked
-    where is_anchor
-    group by name_key
 )
 select
     ranked.node,
@@ -306,13 +299,11 @@ select
     ranked.name_key,
     sound.pinyin,
     ranked.is_anchor,
-    coalesce(borne.bearers, 0) as bearers,
     ranked.source_count,
     ranked.record_count,
     ranked.first_record,
     {mint(secret, text)} as alias_id
 from ranked
-left join borne using (name_key)
 left join ({pinyin.pinyin_select("select distinct name_key from ranked", "name_key")}) as sound
     using (name_key)
 """

@@ -402,6 +402,62 @@ def test_the_name_of_a_brother_on_ones_number_is_not_linked(registry: Registry) 
     assert doubts(registry) == [("number_of_another", "asked")]
 
 
+@pytest.mark.parametrize(
+    ("name", "rule"),
+    [
+        ("王小玮", "number_and_homophone"),
+        ("王小圳", "number_and_slip_of_name"),
+        ("王小", "number_and_shortened_name"),
+        ("宁南", "number_and_near_sound"),
+    ],
+)
+@pytest.mark.parametrize("number", [None, "无", valid("99010119820517001")])
+def test_the_name_of_a_relative_of_whatever_number_is_not_linked(
+    registry: Registry, name: str, rule: str, number: str | None
+) -> None:
+    holder = ROLL, NUMBER, "林兰" if name == "宁南" else "王小伟"
+    record, relative = (INSURANCE, NUMBER, name), (MONITORING, number, name)
+
+    def rule_of(*records: tuple[str, str | None, str]) -> object:
+        registry.deliver(
+            *(
+                (f"d{place}", source, [(number, name)])
+                for place, (source, number, name) in enumerate(records)
+            )
+        )
+        return registry.identities("link_rule_code")[1][0]
+
+    assert rule_of(holder, record) == rule
+    assert rule_of(holder, record, relative) == "name_conflict"
+    assert ("number_of_another", "asked") in doubts(registry)
+
+
+@pytest.mark.parametrize(
+    ("name", "rule"), [("王小玮", "number_and_homophone"), ("王小圳", "number_and_slip_of_name")]
+)
+def test_a_namesake_who_lives_elsewhere_is_no_relative(
+    registry: Registry, name: str, rule: str
+) -> None:
+    elsewhere = {"行政村代码": VILLAGE_OF_ANOTHER_COUNTY, "户编号": "009"}
+    two = ("d1", ROLL, [(NUMBER, "王小伟")]), ("d2", INSURANCE, [(NUMBER, name)])
+    registry.deliver(*two, ("d3", MONITORING, [(None, name, elsewhere)]))
+    assert registry.identities("link_rule_code")[1] == (rule,)
+    # who has a number of his own could be the one of whom the record is, if the names differ more
+    registry.deliver(*two, ("d3", MONITORING, [(valid("99010119820517001"), name, elsewhere)]))
+    found = "number_and_homophone" if rule == "number_and_homophone" else "name_conflict"
+    assert registry.identities("link_rule_code")[1] == (found,)
+
+
+def test_a_slip_of_the_number_under_the_misspelt_name_is_no_relative_s(registry: Registry) -> None:
+    slipped = NUMBER[:10] + "1" + NUMBER[11:]
+    registry.deliver(
+        ("d1", ROLL, [(NUMBER, "王小伟")]),
+        ("d2", INSURANCE, [(NUMBER, "王小玮")]),
+        ("d3", MONITORING, [(slipped, "王小玮"), (SHORT, "王小玮")]),
+    )
+    assert len(set(registry.persons())) == 1
+
+
 def test_another_name_on_a_valid_number_is_left_to_a_person(registry: Registry) -> None:
     assert rules_of(registry, (ROLL, "王小伟", NUMBER), (INSURANCE, "李四方", NUMBER)) == [
         "id_and_name",
