@@ -42,7 +42,7 @@ class Facts:
     barred: Mapping[int, frozenset[str]] = field(default_factory=dict)
     """Sources whose records somebody has decided not to be those of a node's person."""
     sources: Mapping[int, frozenset[str]] = field(default_factory=dict)
-    """The sources, of those that are barred anywhere, in which a node stands."""
+    """The sources in which a node stands, if any are barred."""
 
 
 @dataclass(frozen=True)

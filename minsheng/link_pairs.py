@@ -162,6 +162,23 @@ left join rule on rule.node = placed.node
 """
 
 
+BARRED = """
+with split as (
+    select distinct node.node, concerned.place, decision.decided_from, held.node is not null as is_own
+    from (from vault.decision where link_decision_code = 'split') as decision
+    join vault.node as node on node.alias_id = decision.one_key
+    join concerned on concerned.node = node.node
+    left join vault.record as held on held.node = node.node and held.source = decision.decided_from
+)
+select place, decided_from as value from split where not is_own
+union
+select place, source
+from split
+join (select distinct source from vault.record) as other on other.source <> split.decided_from
+where is_own
+"""
+"""The sources whose records may not come to a key (`place, value`): the one that was split off, or
+all others where the key itself was minted from that one."""
 COMPARED = """
 create or replace temp table compared as
 with misnamed as (
@@ -283,16 +300,11 @@ def _facts(
         rolls=_sets(connection, " union all ".join(rolls)) if rolls else {},
         linked=[(one, other) for kind, one, other in decided if kind == "link"],
         parted=[(one, other) for kind, one, other in decided if kind == "part"],
-        barred=_sets(
-            connection,
-            "select place, decided_from as value from vault.decision "
-            "join vault.node as node on node.alias_id = one_key "
-            "join concerned using (node) where link_decision_code = 'split'",
-        ),
+        barred=_sets(connection, BARRED),
         sources=_sets(
             connection,
             "select place, source as value from vault.record join concerned using (node) "
-            "where source in (select decided_from from vault.decision)",
+            "where exists (from vault.decision where link_decision_code = 'split')",
         ),
     )
 

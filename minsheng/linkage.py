@@ -215,16 +215,30 @@ from (
 
 
 def _split_select(secret: PseudonymKey) -> str:
-    """The identities that somebody has split from a key, of those that are `named`."""
+    """The identities that somebody has split from a key, of those that are `named`.
+
+    The key stays where it was minted from: of a key whose records are all split off, those of the
+    dataset that came first stay, and keep apart from the others (see `link_pairs`).
+    """
     own_text = (
         f"case when {IS_SHARED} then 'id|' || number || '|' || name_key "
         "else source || '|' || record_identity end"
     )
     return f"""
-    select named.source, named.record_identity
-    from (from vault.decision where link_decision_code = 'split') as decision
-    join named on decision.decided_from = named.source
-        and decision.one_key = {mint(secret, own_text)}
+    with splits as (
+        select distinct one_key, decided_from from vault.decision where link_decision_code = 'split'
+    )
+    select source, record_identity
+    from (
+        select source, record_identity, decided_from is not null as is_decided,
+            bool_and(decided_from is not null) over same_key as is_whole,
+            first_value(source) over (same_key order by first_record, source) as first_source
+        from (select *, {mint(secret, own_text)} as one_key from named) as keyed
+        semi join splits using (one_key)
+        left join splits on splits.one_key = keyed.one_key and splits.decided_from = keyed.source
+        window same_key as (partition by keyed.one_key)
+    )
+    where is_decided and not (is_whole and source = first_source)
 """
 
 
@@ -268,6 +282,7 @@ def node_select(sources: Sequence[Contract], secret: PseudonymKey) -> str:
 with grouped as (
     select
         node,
+        bool_or(is_split) as is_split,
         any_value(number) as number,
         any_value(id_status_code) as id_status_code,
         any_value(name_key) as name_key,
@@ -288,7 +303,7 @@ ranked as (
         *,
         id_status_code = 'valid' and row_number() over (
             partition by id_status_code, number
-            order by first_source is null desc, source_count desc, first_record, name_key
+            order by is_split, first_source is null desc, source_count desc, first_record, name_key
         ) = 1 as is_anchor
     from grouped
 )

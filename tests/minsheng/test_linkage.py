@@ -737,6 +737,58 @@ def test_a_split_of_a_dataset_parts_what_a_rule_had_linked(registry: Registry) -
     assert len(set(registry.persons())) == 2
 
 
+SLIPPED = NUMBER[:10] + "1" + NUMBER[11:]
+
+
+@pytest.mark.parametrize(
+    ("first", "second"), [(NUMBER, NUMBER), (NUMBER, SLIPPED), (SLIPPED, NUMBER), (SHORT, NUMBER)]
+)
+@pytest.mark.parametrize("split_off", [INSURANCE, ROLL])
+def test_a_key_resolves_though_the_dataset_that_it_came_from_is_split_off(
+    registry: Registry, first: str, second: str, split_off: str
+) -> None:
+    two = ("d1", INSURANCE, [(first, "王小伟")]), ("d2", ROLL, [(second, "王小伟")])
+    registry.deliver(*two)
+    one, same = map(str, registry.persons())
+    assert one == same
+    split = (one, one, "split", split_off, "2023-05-01")
+    registry.decide(split)
+    assert len(set(registry.persons())) == 2
+    assert one in registry.persons()
+    known = "select count(*) from vault.membership where alias_id = ?"
+    assert registry.warehouse.rows(known, [one]) == [(1,)]
+    # who asks is not asked again, and the decision can be withdrawn
+    assert registry.warehouse.rows("from vault.review") == []
+    registry.decide(split, (one, one, "withdraw", split_off, "2023-06-01"))
+    assert registry.persons() == [one, one]
+
+
+def test_what_is_split_off_holds_no_number_that_another_holds(registry: Registry) -> None:
+    registry.deliver(("d1", INSURANCE, [(NUMBER, "王小伟")]), ("d2", ROLL, [(NUMBER, "王小伟")]))
+    one, _ = map(str, registry.persons())
+    registry.decide((one, one, "split", INSURANCE, "2023-05-01"))
+    split, held = registry.persons()
+    assert held == one != split
+    assert registry.identities("link_rule_code, is_confirmed") == [
+        ("name_conflict", False),
+        ("id_and_name", True),
+    ]
+
+
+def test_a_key_resolves_though_every_dataset_is_split_off(registry: Registry) -> None:
+    registry.deliver(
+        ("d1", INSURANCE, [(NUMBER, "王小伟")]),
+        ("d2", ROLL, [(NUMBER, "王小伟")]),
+        ("d3", MONITORING, [(SLIPPED, "王小伟")]),
+    )
+    one = str(registry.persons()[0])
+    day = "2023-05-01"
+    registry.decide((one, one, "split", INSURANCE, day), (one, one, "split", ROLL, day))
+    insured, enrolled, monitored = registry.persons()
+    assert insured == one
+    assert one not in (enrolled, monitored)
+
+
 def test_two_rows_of_one_roll_are_not_one_person_though_somebody_says_so(
     registry: Registry,
 ) -> None:
