@@ -136,7 +136,9 @@ def has_real_birth_date(number: str) -> str:
 
 
 def is_proven(number: str, misspelt: str) -> str:
-    """Whether a number has its shape, a real day and a right check character; unknown if it may not.
+    """Whether a number has its shape, a real day and a right check character.
+
+    Unknown where it may have none.
 
     `misspelt` names the column of `has_wrong_check_digit`.
     """

@@ -164,7 +164,11 @@ left join rule on rule.node = placed.node
 
 BARRED = """
 with split as (
-    select distinct node.node, concerned.place, decision.decided_from, held.node is not null as is_own
+    select distinct
+        node.node,
+        concerned.place,
+        decision.decided_from,
+        held.node is not null as is_own
     from (from vault.decision where link_decision_code = 'split') as decision
     join vault.node as node on node.alias_id = decision.one_key
     join concerned on concerned.node = node.node
@@ -178,7 +182,8 @@ join (select distinct source from vault.record) as other on other.source <> spli
 where is_own
 """
 """The sources whose records may not come to a key (`place, value`): the one that was split off, or
-all others where the key itself was minted from that one."""
+all others where the key itself was minted from that one.
+"""
 COMPARED = """
 create or replace temp table compared as
 with misnamed as (
@@ -228,12 +233,18 @@ borne as (
     left join elsewhere using (misnamed, node)
     group by bearer.misnamed
 )
-select node.*, coalesce(borne.bearers, 0) as bearers, coalesce(borne.bearers_near, 0) as bearers_near
+select
+    node.*,
+    coalesce(borne.bearers, 0) as bearers,
+    coalesce(borne.bearers_near, 0) as bearers_near
 from vault.node as node
 left join borne using (node)
 """
-"""Nodes as rules see them. Of a name that stands on the number of another: `bearers` counts who else
-has it with a valid number, or without one unless known to live elsewhere; `bearers_near` neither."""
+"""Nodes as rules see them.
+
+Of a name that stands on the number of another: `bearers` counts who else has it with a valid
+number, or without one unless known to live elsewhere; `bearers_near` neither.
+"""
 BORNE = ("bearers", "bearers_near")
 
 

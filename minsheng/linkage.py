@@ -1,9 +1,10 @@
 """Who is who: from identities as delivered to persons and households with keys that name nobody.
 
 A node is one valid number with one name in every source that has the two alike, or else what one
-source has delivered; so is a number of 15 digits, which no check digit proves. The rules of `policies/linkage.yaml` link nodes to persons; what could be two
-persons stays apart and is kept for review. Every delivery that was ever taken has its nodes here,
-so that a key that was published once resolves for ever.
+source has delivered; so is a number of 15 digits, which no check digit proves. The rules of
+`policies/linkage.yaml` link nodes to persons; what could be two persons stays apart and is kept
+for review. Every delivery that was ever taken has its nodes here, so that a key that was
+published once resolves for ever.
 """
 
 from collections.abc import Mapping, Sequence
@@ -259,7 +260,9 @@ def _held_selects(sources: Sequence[Contract], earlier: Mapping[str, str]) -> li
 
 def _held(name: str) -> str:
     """The number inside that of a certificate or of a pupil, which may hold anything else."""
-    return f"case when length({name}) > {identity.SHORTEST} then {identity.resident_number(name)} end"
+    return (
+        f"case when length({name}) > {identity.SHORTEST} then {identity.resident_number(name)} end"
+    )
 
 
 def _earlier(rows: str | None) -> str:

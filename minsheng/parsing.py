@@ -266,9 +266,7 @@ def _identities(contract: Contract) -> dict[str, str]:
             # what may stand in the place of one, such as eighteen noughts, is none
             listed = ", ".join(f"coalesce({name}::varchar, '')" for name in others)
             is_proven = identity.is_proven("id_number", "id_number__misspelt")
-            named = (
-                f"case when {is_proven} then {named} else concat_ws('|', {named}, {listed}) end"
-            )
+            named = f"case when {is_proven} then {named} else concat_ws('|', {named}, {listed}) end"
         found["record_identity"] = named
     for name, number in HOUSEHOLD_NUMBERS.items():
         if name in columns:

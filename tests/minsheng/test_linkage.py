@@ -36,7 +36,17 @@ SCHOOL_AID = "education__student_aid"
 MONITORING = "agriculture__monitoring_case"
 BENCHMARK = "statistics__area_benchmark"
 DECISION = "casework__link_decision"
-SOURCES = (ROLL, INCOME, INSURANCE, SCHOOL, SCHOOL_AID, CERTIFICATE, MONITORING, BENCHMARK, DECISION)
+SOURCES = (
+    ROLL,
+    INCOME,
+    INSURANCE,
+    SCHOOL,
+    SCHOOL_AID,
+    CERTIFICATE,
+    MONITORING,
+    BENCHMARK,
+    DECISION,
+)
 CONSTANTS: Mapping[str, str] = {
     "sender": "null::varchar",
     "period": "'2022'",
@@ -565,9 +575,7 @@ def test_fifteen_digits_of_one_kind_are_no_number(registry: Registry, name: str)
 
 def test_fifteen_digits_are_not_those_of_another_number(registry: Registry) -> None:
     other = valid("99010119820517001")
-    registry.deliver(
-        ("d1", ROLL, [(other, "王小伟")]), ("d2", MONITORING, [(SHORT, "王小伟")])
-    )
+    registry.deliver(("d1", ROLL, [(other, "王小伟")]), ("d2", MONITORING, [(SHORT, "王小伟")]))
     assert len(set(registry.persons())) == 2
     assert ("household_and_name", "two_numbers") in doubts(registry)
 
@@ -622,9 +630,7 @@ def test_a_phone_of_many_names_is_nobody_s(
         ("G1111111111111111111", "own_record"),
     ],
 )
-def test_a_school_number_links_where_it_is_one(
-    registry: Registry, number: str, rule: str
-) -> None:
+def test_a_school_number_links_where_it_is_one(registry: Registry, number: str, rule: str) -> None:
     registry.deliver(
         ("d1", SCHOOL, [(NUMBER, "王小伟", {"学籍号": number})]),
         ("d2", SCHOOL_AID, [(None, "王小伟", {"学籍号": number})]),
