@@ -24,6 +24,7 @@ import polars as pl
 from minsheng import judging, linkage, pseudonyms
 from minsheng.contracts import Contract
 from minsheng.demo.linkage_rolls import write_rolls
+from minsheng.link_report import RIGHT_AND_WRONG
 from minsheng.parsing import Typing
 from minsheng.policies import load_link_rules, reference_rows
 from minsheng.project import Project
@@ -209,7 +210,7 @@ def quality(
     """Shares of records in the person that most records of it, and of the truth, are of."""
     listed = " union all ".join(
         f"""
-        select identity.person_id, truth.person
+        select identity.person_id, truth.person as person_key, identity.link_rule_code
         from {source.name} as record
         join {literal(str(folder / "lists" / f"{source.table}.parquet"))} as truth
             using (row_number)
@@ -221,15 +222,21 @@ def quality(
     connection.execute(f"create temp table truly as {listed}")
     ((precision, recall),) = connection.execute(
         """
-        with cell as (select person_id, person, count(*) as records from truly group by all)
+        with cell as (select person_id, person_key, count(*) as records from truly group by all)
         select
             (select sum(most) from (select max(records) as most from cell group by person_id))
                 / (select count(*) from truly),
-            (select sum(most) from (select max(records) as most from cell group by person))
+            (select sum(most) from (select max(records) as most from cell group by person_key))
                 / (select count(*) from truly)
         """
     ).fetchall()
-    return {"precision": precision, "recall": recall}
+    rules = connection.execute(RIGHT_AND_WRONG).fetchall()
+    return {
+        "precision": precision,
+        "recall": recall,
+        **{f"{rule}_records": records for rule, records, _ in rules},
+        **{f"{rule}_wrong": wrong for rule, _, wrong in rules},
+    }
 
 
 if __name__ == "__main__":

@@ -32,7 +32,7 @@ class Facts:
     """What is known of the nodes that stand in a pair; a node that is missing has none of it."""
 
     numbers: Mapping[int, str] = field(default_factory=dict)
-    """The proven number of a node."""
+    """The number that a node has and no other person can have."""
     rolls: Mapping[int, frozenset[str]] = field(default_factory=dict)
     """The rolls, each of one period, in which a node stands."""
     linked: Sequence[tuple[int, int]] = ()
@@ -42,7 +42,7 @@ class Facts:
     barred: Mapping[int, frozenset[str]] = field(default_factory=dict)
     """Sources whose records somebody has decided not to be those of a node's person."""
     sources: Mapping[int, frozenset[str]] = field(default_factory=dict)
-    """The sources, of those that are barred anywhere, in which a node stands."""
+    """The sources in which a node stands, if any are barred."""
 
 
 @dataclass(frozen=True)

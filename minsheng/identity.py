@@ -70,6 +70,12 @@ def has_id_shape(number: str) -> str:
     return f"regexp_full_match({number}, '{shapes}')"
 
 
+def _is_of_one_digit(number: str) -> str:
+    """Whether a number of the shape is one digit again and again, as who has none types it."""
+    first = f"left(ltrim({number}, 'G'), 1)"
+    return f"contains({number}, repeat({first}, {SHORTEST}))"
+
+
 def has_known_province(number: str) -> str:
     """Whether a number of the shape begins with a province of GB/T 2260; true of any other text."""
     listed = ", ".join(f"'{code}'" for code in PROVINCES)
@@ -80,11 +86,13 @@ def has_known_province(number: str) -> str:
 def resident_number(number: str) -> str:
     """The 18 characters of GB 11643 that a normalised number of any shape holds, else the number.
 
-    A number of 15 digits gets the century 19 and its check character, as GB 11643-1999 changed it.
+    A number of 15 digits gets the century 19 and its check character, as GB 11643-1999 changed it:
+    that proves nothing. One digit again and again is no number.
     """
     long = f"substr({number}, 1, 6) || '19' || substr({number}, 7, 9)"
     return (
-        f"case when length({number}) = 18 or not {has_id_shape(number)} then {number} "
+        f"case when length({number}) = 18 or not {has_id_shape(number)} "
+        f"or {_is_of_one_digit(number)} then {number} "
         f"when length({number}) = 15 then {long} || {_check_character(long)} "
         f"when starts_with({number}, 'G') then substr({number}, 2) "
         f"else substr({number}, 1, 18) end"
@@ -128,12 +136,17 @@ def has_real_birth_date(number: str) -> str:
 
 
 def is_proven(number: str, misspelt: str) -> str:
-    """Whether a number has its shape, a real day and a right check character; unknown if not.
+    """Whether a number has its shape, a real day and a right check character.
+
+    Unknown where it may have none.
 
     `misspelt` names the column of `has_wrong_check_digit`.
     """
     # a right check character behind digits and such a day leaves nothing to ask
-    looked_at = f"not {misspelt} and {has_id_shape(number)} and {birth_date(number)} is not null"
+    looked_at = (
+        f"not {misspelt} and {has_id_shape(number)} and {birth_date(number)} is not null "
+        f"and not {_is_of_one_digit(number)}"
+    )
     return (
         f"(case when regexp_full_match({number}, '{PLAIN_DAY}') then not {misspelt} "
         f"else {looked_at} end)"
@@ -163,7 +176,7 @@ def id_status(number: str) -> str:
     return (
         f"case when {number} is null then 'missing' "
         f"when not regexp_full_match({number}, '[0-9]{{17}}[0-9X]') "
-        f"or {birth_date(number)} is null then 'bad_shape' "
+        f"or {birth_date(number)} is null or {_is_of_one_digit(number)} then 'bad_shape' "
         f"when not ({check_digit_agrees(number)}) then 'bad_checksum' else 'valid' end"
     )
 

@@ -162,6 +162,92 @@ left join rule on rule.node = placed.node
 """
 
 
+BARRED = """
+with split as (
+    select distinct
+        node.node,
+        concerned.place,
+        decision.decided_from,
+        held.node is not null as is_own
+    from (from vault.decision where link_decision_code = 'split') as decision
+    join vault.node as node on node.alias_id = decision.one_key
+    join concerned on concerned.node = node.node
+    left join vault.record as held on held.node = node.node and held.source = decision.decided_from
+)
+select place, decided_from as value from split where not is_own
+union
+select place, source
+from split
+join (select distinct source from vault.record) as other on other.source <> split.decided_from
+where is_own
+"""
+"""The sources whose records may not come to a key (`place, value`): the one that was split off, or
+all others where the key itself was minted from that one.
+"""
+COMPARED = """
+create or replace temp table compared as
+with misnamed as (
+    select node, number, name_key
+    from vault.node
+    where id_status_code in ('valid', 'unproven') and not is_anchor
+),
+bearer as (
+    -- whoever else has the name: a slip of the number is no other's
+    select misnamed.node as misnamed, misnamed.number, other.node, other.is_anchor
+    from misnamed
+    join vault.node as other using (name_key)
+    where other.number is distinct from misnamed.number
+        and not (
+            other.id_status_code in ('bad_checksum', 'bad_shape')
+            and damerau_levenshtein(other.number, misnamed.number) = 1
+        )
+),
+place as (
+    from vault.trait where kind in ('household_identity', 'village_code', 'phone')
+),
+around as (
+    -- where the holder of the number lives
+    select distinct misnamed.number, place.kind, place.value
+    from misnamed
+    join vault.node as holder using (number)
+    join place on place.node = holder.node
+),
+neighbour as (
+    select distinct bearer.misnamed, bearer.node
+    from bearer
+    join place using (node)
+    join around using (number, kind, value)
+),
+elsewhere as (
+    select distinct bearer.misnamed, bearer.node
+    from bearer
+    semi join (from place where kind <> 'phone') using (node)
+    semi join (from around where kind <> 'phone') using (number)
+    anti join neighbour using (misnamed, node)
+),
+borne as (
+    select bearer.misnamed as node,
+        count(*) filter (elsewhere.node is null or is_anchor) as bearers,
+        count(*) filter (elsewhere.node is null) as bearers_near
+    from bearer
+    left join elsewhere using (misnamed, node)
+    group by bearer.misnamed
+)
+select
+    node.*,
+    coalesce(borne.bearers, 0) as bearers,
+    coalesce(borne.bearers_near, 0) as bearers_near
+from vault.node as node
+left join borne using (node)
+"""
+"""Nodes as rules see them.
+
+Of a name that stands on the number of another: `bearers` counts who else has it with a valid
+number, or without one unless known to live elsewhere; `bearers_near` neither.
+"""
+BORNE = ("bearers", "bearers_near")
+
+
 def _find_pairs(
     connection: duckdb.DuckDBPyConnection,
     table: RuleTable,
@@ -175,8 +261,9 @@ def _find_pairs(
         "create or replace temp table found (rule_place integer, one uhugeint, other uhugeint, "
         "evidence varchar)"
     )
+    connection.execute(COMPARED)
     for place, rule in enumerate(table.rules):
-        select = pair_select(rule, place, "vault.node", fields, traits)
+        select = pair_select(rule, place, "compared", (*fields, *BORNE), traits)
         try:
             connection.execute(f"insert into found {select}")
         except duckdb.Error as fault:
@@ -217,22 +304,18 @@ def _facts(
         numbers=dict(
             _rows(
                 connection,
-                "select place, number from vault.node join concerned using (node) where is_anchor",
+                "select place, number from vault.node join concerned using (node) "
+                "where is_anchor or id_status_code = 'unproven'",
             )
         ),
         rolls=_sets(connection, " union all ".join(rolls)) if rolls else {},
         linked=[(one, other) for kind, one, other in decided if kind == "link"],
         parted=[(one, other) for kind, one, other in decided if kind == "part"],
-        barred=_sets(
-            connection,
-            "select place, decided_from as value from vault.decision "
-            "join vault.node as node on node.alias_id = one_key "
-            "join concerned using (node) where link_decision_code = 'split'",
-        ),
+        barred=_sets(connection, BARRED),
         sources=_sets(
             connection,
             "select place, source as value from vault.record join concerned using (node) "
-            "where source in (select decided_from from vault.decision)",
+            "where exists (from vault.decision where link_decision_code = 'split')",
         ),
     )
 

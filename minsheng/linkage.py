@@ -1,9 +1,10 @@
 """Who is who: from identities as delivered to persons and households with keys that name nobody.
 
 A node is one valid number with one name in every source that has the two alike, or else what one
-source has delivered. The rules of `policies/linkage.yaml` link nodes to persons; what could be two
-persons stays apart and is kept for review. Every delivery that was ever taken has its nodes here,
-so that a key that was published once resolves for ever.
+source has delivered; so is a number of 15 digits, which no check digit proves. The rules of
+`policies/linkage.yaml` link nodes to persons; what could be two persons stays apart and is kept
+for review. Every delivery that was ever taken has its nodes here, so that a key that was
+published once resolves for ever.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,6 +14,7 @@ import duckdb
 
 from minsheng import identity, link_pairs, notions, pinyin
 from minsheng.contracts import Contract
+from minsheng.headers import NOTHING
 from minsheng.link_review import review_select
 from minsheng.link_rules import RuleTable
 from minsheng.pseudonyms import PseudonymKey, mint
@@ -29,13 +31,32 @@ NODE_FIELDS = (
     "name_key",
     "pinyin",
     "is_anchor",
-    "bearers",
     "source_count",
 )
 TRAIT_KINDS = (*TRAITS, HELD_NUMBER)
+EVIDENCE = {
+    "phone": "regexp_full_match(phone, '1[0-9]{10}') and ltrim(phone, '1') <> ''",
+    "student_number": "regexp_full_match(student_number, '[GJL][0-9]{17}[0-9X]')",
+    # what stands behind the area; noughts and a mark for nothing are no number
+    "household_identity": "ltrim(split_part(household_identity, '|', 2), '0') not in ('', "
+    f"{', '.join(map(literal, NOTHING))})",
+    HELD_NUMBER: f"{identity.id_status(HELD_NUMBER)} = 'valid'",
+}
+"""When a value says whose a record is: of the kinds that may hold anything."""
+MOST_NAMES = {
+    "phone": "most_names_of_a_value",
+    "student_number": "most_names_of_a_value",
+    HELD_NUMBER: "most_names_of_a_value",
+    "household_identity": "most_names_of_a_household",
+}
+"""The limit of the rule table beyond which a value is so many persons' that it is nobody's."""
 
 DECISIONS = "casework__link_decision"
 """The dataset of what persons have decided."""
+
+IS_SHARED = f"id_status_code = 'valid' and length(id_number) > {identity.SHORTEST}"
+"""Whether a record (as SQL) is of whoever has its number and name, in any source: 15 digits have no
+check digit, and prove nothing without the 18."""
 
 READS: Mapping[str, frozenset[str]] = {
     "decision": frozenset({"staged", "meta.delivery"}),
@@ -86,7 +107,7 @@ def table_selects(connection: duckdb.DuckDBPyConnection, table: str, given: Give
         pinyin.keep_readings(connection)
         return [node_select(given.sources, given.secret)]
     if table == "trait":
-        return [trait_select(given.sources, given.earlier)]
+        return [trait_select(given.sources, given.earlier, given.rules.limits)]
     if table == "pair":
         fields = (NODE_FIELDS, TRAIT_KINDS)
         return [link_pairs.make_pairs(connection, given.rules, given.sources, *fields)]
@@ -119,8 +140,12 @@ def record_select(given: Given, has_splits: bool = True) -> str:
     """The SELECT of `vault.record`: one row per source and identity as delivered.
 
     What somebody has split from a key is a node of its own; to look for it every key is minted.
+    A number of 15 digits is valid where the 18 characters stand somewhere too, and `unproven`
+    otherwise; one that many names share is none.
     """
     sources, earlier = given.sources, given.earlier
+    most_names = f"{given.rules.limits['most_names_of_a_value']:g}"
+    held = " union ".join(_held_selects(sources, earlier)) or "select null::varchar as number"
     delivered = " union all ".join(
         f"""
         select {literal(source.table)} as source, record_identity,
@@ -147,17 +172,38 @@ numbers as (
         from (select distinct id_number from delivered)
     )
 ),
-named as (
+told as (
     select delivered.*, numbers.number, numbers.id_status_code,
         split_part(delivered.record_identity, '|', 2) as name_key
     from delivered
     join numbers on numbers.id_number is not distinct from delivered.id_number
 ),
+proven as (
+    select number
+    from numbers
+    where id_status_code = 'valid' and length(id_number) > {identity.SHORTEST}
+    union
+    select number from ({held})
+),
+short as (
+    select id_number, case
+        when any_value(number) in (from proven) then 'valid'
+        when count(distinct name_key) > {most_names} then 'bad_shape'
+        else 'unproven' end as short_status_code
+    from told
+    where id_status_code = 'valid' and length(id_number) = {identity.SHORTEST}
+    group by id_number
+),
+named as (
+    select told.* replace (coalesce(short.short_status_code, id_status_code) as id_status_code)
+    from told
+    left join short using (id_number)
+),
 parted as ({_split_select(given.secret) if has_splits else _NO_SPLITS})
 select source, record_identity, id_number, number, id_status_code, name_key, record_count,
     first_record,
     md5_number(
-        case when id_status_code = 'valid' and not is_split then number || '|' || name_key
+        case when {IS_SHARED} and not is_split then number || '|' || name_key
         else source || '|' || record_identity end
     ) as node,
     is_split
@@ -170,20 +216,52 @@ from (
 
 
 def _split_select(secret: PseudonymKey) -> str:
-    """The identities that somebody has split from a key, of those that are `named`."""
+    """The identities that somebody has split from a key, of those that are `named`.
+
+    The key stays where it was minted from: of a key whose records are all split off, those of the
+    dataset that came first stay, and keep apart from the others (see `link_pairs`).
+    """
+    own_text = (
+        f"case when {IS_SHARED} then 'id|' || number || '|' || name_key "
+        "else source || '|' || record_identity end"
+    )
     return f"""
-    select named.source, named.record_identity
-    from (from vault.decision where link_decision_code = 'split') as decision
-    join named on decision.decided_from = named.source
-        and decision.one_key = {mint(secret, _own_text("source", "record_identity"))}
+    with splits as (
+        select distinct one_key, decided_from from vault.decision where link_decision_code = 'split'
+    )
+    select source, record_identity
+    from (
+        select source, record_identity, decided_from is not null as is_decided,
+            bool_and(decided_from is not null) over same_key as is_whole,
+            first_value(source) over (same_key order by first_record, source) as first_source
+        from (select *, {mint(secret, own_text)} as one_key from named) as keyed
+        semi join splits using (one_key)
+        left join splits on splits.one_key = keyed.one_key and splits.decided_from = keyed.source
+        window same_key as (partition by keyed.one_key)
+    )
+    where is_decided and not (is_whole and source = first_source)
 """
 
 
-def _own_text(source: str, identity_: str) -> str:
-    """What the key of a node is minted from, as an expression over its first record."""
+def _held_selects(sources: Sequence[Contract], earlier: Mapping[str, str]) -> list[str]:
+    """SELECTs of the valid numbers that certificates and school numbers hold."""
+    return [
+        f"""
+        select number
+        from (select distinct {_held(name)} as number from {item})
+        where {identity.id_status("number")} = 'valid'
+        """
+        for source in sources
+        for name in HOLDERS
+        if is_personal(source) and any(column.name == name for column in source.columns)
+        for item in (source.name, *filter(None, [earlier.get(source.table)]))
+    ]
+
+
+def _held(name: str) -> str:
+    """The number inside that of a certificate or of a pupil, which may hold anything else."""
     return (
-        "case when id_status_code = 'valid' then 'id|' || number || '|' || name_key "
-        f"else {source} || '|' || {identity_} end"
+        f"case when length({name}) > {identity.SHORTEST} then {identity.resident_number(name)} end"
     )
 
 
@@ -202,10 +280,7 @@ def _earlier(rows: str | None) -> str:
 def node_select(sources: Sequence[Contract], secret: PseudonymKey) -> str:
     """The SELECT of `vault.node`: one row per node, with what rules compare and its own key."""
     listed = ", ".join(literal(source.table) for source in sources)
-    text = (
-        "case when is_split then first_source || '|' || first_identity "
-        f"else {_own_text('first_source', 'first_identity')} end"
-    )
+    text = "coalesce(first_source || '|' || first_identity, 'id|' || number || '|' || name_key)"
     return f"""
 with grouped as (
     select
@@ -220,7 +295,7 @@ with grouped as (
         min(case when has_own_key then source end) as first_source,
         min(case when has_own_key then record_identity end) as first_identity
     from (
-        select *, id_status_code <> 'valid' or is_split as has_own_key,
+        select *, not ({IS_SHARED}) or is_split as has_own_key,
             list_position([{listed}], source) as source_place
         from vault.record
     )
@@ -231,15 +306,9 @@ ranked as (
         *,
         id_status_code = 'valid' and row_number() over (
             partition by id_status_code, number
-            order by source_count desc, first_record, name_key
+            order by is_split, first_source is null desc, source_count desc, first_record, name_key
         ) = 1 as is_anchor
     from grouped
-),
-borne as (
-    select name_key, count(*) as bearers
-    from ranked
-    where is_anchor
-    group by name_key
 )
 select
     ranked.node,
@@ -248,27 +317,30 @@ select
     ranked.name_key,
     sound.pinyin,
     ranked.is_anchor,
-    coalesce(borne.bearers, 0) as bearers,
     ranked.source_count,
     ranked.record_count,
     ranked.first_record,
     {mint(secret, text)} as alias_id
 from ranked
-left join borne using (name_key)
 left join ({pinyin.pinyin_select("select distinct name_key from ranked", "name_key")}) as sound
     using (name_key)
 """
 
 
-def trait_select(sources: Sequence[Contract], earlier: Mapping[str, str]) -> str:
-    """The SELECT of `vault.trait`: one row per node, kind and value that its records have."""
+def trait_select(
+    sources: Sequence[Contract], earlier: Mapping[str, str], limits: Mapping[str, float]
+) -> str:
+    """The SELECT of `vault.trait`: one row per node, kind and value that its records have.
+
+    What stands where nothing is known (`无`, `0`), and what many names share, is not there.
+    """
     selects = []
     for source in sources:
         if not is_personal(source):
             continue
         columns = {column.name for column in source.columns}
         values = {kind: f"{kind}::varchar" for kind in TRAITS if kind in columns}
-        held = [identity.resident_number(name) for name in HOLDERS if name in columns]
+        held = [_held(name) for name in HOLDERS if name in columns]
         if held:
             values[HELD_NUMBER] = f"coalesce({', '.join(held)})"
         if not values:
@@ -279,21 +351,51 @@ def trait_select(sources: Sequence[Contract], earlier: Mapping[str, str]) -> str
             f"select distinct record_identity, {listed} from {item} as record" for item in items
         )
         kinds = ", ".join(values)
+        told = ", ".join(
+            f"case when {EVIDENCE[kind]} then {kind} end as {kind}" if kind in EVIDENCE else kind
+            for kind in values
+        )
         selects.append(
             f"""
             select record.node, kind, value
-            from (unpivot ({rows}) on {kinds} into name kind value value) as trait
+            from (
+                unpivot (select record_identity, {told} from ({rows}))
+                on {kinds} into name kind value value
+            ) as trait
             join vault.record as record on record.source = {literal(source.table)}
                 and record.record_identity = trait.record_identity
             """
         )
     selects += [
-        # what a valid number says of its holder
+        # what a number says of its holder
         f"select node, 'birth_date' as kind, {identity.birth_date('number')}::varchar as value "
-        "from vault.node where is_anchor",
+        "from vault.node where is_anchor or id_status_code = 'unproven'",
         f"select node, '{HELD_NUMBER}', number from vault.node where is_anchor",
     ]
-    return f"select distinct node, kind, value from ({' union all '.join(selects)})"
+    names = " ".join(f"when '{kind}' then {limits[name]:g}" for kind, name in MOST_NAMES.items())
+    return f"""
+with trait as materialized (
+    select distinct node, kind, value from ({" union all ".join(selects)})
+),
+shared as (
+    select kind, value, case kind {names} end as most_names
+    from trait
+    where kind in ({", ".join(map(literal, MOST_NAMES))})
+    group by kind, value
+    having count(*) > most_names
+),
+crowded as (
+    select kind, value
+    from shared
+    join trait using (kind, value)
+    join vault.node as node using (node)
+    group by kind, value
+    having count(distinct node.name_key) > any_value(most_names)
+)
+select node, kind, value
+from trait
+anti join crowded using (kind, value)
+"""
 
 
 IDENTITY_SELECT = """

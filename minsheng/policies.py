@@ -31,7 +31,14 @@ PLAN_COLUMNS = (
     "income_concept",
 )
 LINKAGE_FILE = "linkage.yaml"
-LINK_LIMITS = frozenset({"largest_cluster", "largest_changed_share"})
+LINK_LIMITS = frozenset(
+    {
+        "largest_cluster",
+        "largest_changed_share",
+        "most_names_of_a_value",
+        "most_names_of_a_household",
+    }
+)
 LEVEL_COLUMNS = {
     "city": "city_code",
     "county": "county_code",

@@ -86,6 +86,14 @@ def test_a_number_has_a_status(number: str, status: str) -> None:
     assert sql(identity.id_status("text"), number) == [status]
 
 
+@pytest.mark.parametrize(
+    "number", ["1" * 15, "1" * 18, "1" * 17 + "0", "1" * 18 + "43", "G" + "1" * 18, "0" * 18]
+)
+def test_digits_of_one_kind_are_no_number(number: str) -> None:
+    # of the eleventh of November, and with an 0 at their end the check digit is right
+    assert sql(identity.id_status(identity.resident_number("text")), number) == ["bad_shape"]
+
+
 def test_a_missing_number_has_a_status() -> None:
     assert sql(identity.id_status("nullif(text, '')"), "") == ["missing"]
 

@@ -30,9 +30,23 @@ SECRET = PseudonymKey(bytes(range(32)))
 ROLL = "agriculture__household_roll"
 INCOME = "agriculture__household_income"
 INSURANCE = "health__insurance_enrolment"
+SCHOOL = "education__student_enrolment"
+CERTIFICATE = "disability_federation__disability_certificate"
+SCHOOL_AID = "education__student_aid"
+MONITORING = "agriculture__monitoring_case"
 BENCHMARK = "statistics__area_benchmark"
 DECISION = "casework__link_decision"
-SOURCES = (ROLL, INCOME, INSURANCE, BENCHMARK, DECISION)
+SOURCES = (
+    ROLL,
+    INCOME,
+    INSURANCE,
+    SCHOOL,
+    SCHOOL_AID,
+    CERTIFICATE,
+    MONITORING,
+    BENCHMARK,
+    DECISION,
+)
 CONSTANTS: Mapping[str, str] = {
     "sender": "null::varchar",
     "period": "'2022'",
@@ -216,6 +230,8 @@ def test_without_a_number_the_village_and_household_tell_namesakes_apart(
     [
         ("000000000000000000", True),
         ("123456789012345678", True),
+        ("111111111111111110", True),  # of the eleventh of November 1111, the check digit is right
+        (WOMAN_BORN_IN_MAY_1980[:6] + WOMAN_BORN_IN_MAY_1980[8:17], True),  # has no check digit
         (WOMAN_BORN_IN_MAY_1980[:-1] + "01"[WOMAN_BORN_IN_MAY_1980[-1] == "0"], True),
         (valid("99010119800230002"), True),
         ("G" + WOMAN_BORN_IN_MAY_1980, False),
@@ -361,7 +377,8 @@ NUMBER = valid("99010119800517004")
         ("王小伟", NUMBER[:3] + NUMBER[2:], "slip_of_number_and_name"),
         ("王小玮", NUMBER[:10] + "1" + NUMBER[11:], "slip_of_number_and_homophone"),
         ("王小伟", "980101" + NUMBER[6:-1] + "0", "slips_of_number_and_name"),
-        ("王小伟", NUMBER[:6] + NUMBER[8:17], "id_and_name"),
+        ("王小伟", NUMBER[:6] + NUMBER[8:17], "number_and_name"),
+        ("王小玮", NUMBER[:6] + NUMBER[8:17], "number_and_homophone"),
         ("王小伟", NUMBER + "44", "id_and_name"),
         ("王小伟", NUMBER + "44B1", "id_and_name"),
         ("王小伟", "G" + NUMBER, "id_and_name"),
@@ -393,6 +410,62 @@ def test_the_name_of_a_brother_on_ones_number_is_not_linked(registry: Registry) 
         (INSURANCE, "王小明", NUMBER),
     ) == ["id_and_name", "id_and_name", "name_conflict"]
     assert doubts(registry) == [("number_of_another", "asked")]
+
+
+@pytest.mark.parametrize(
+    ("name", "rule"),
+    [
+        ("王小玮", "number_and_homophone"),
+        ("王小圳", "number_and_slip_of_name"),
+        ("王小", "number_and_shortened_name"),
+        ("宁南", "number_and_near_sound"),
+    ],
+)
+@pytest.mark.parametrize("number", [None, "无", valid("99010119820517001")])
+def test_the_name_of_a_relative_of_whatever_number_is_not_linked(
+    registry: Registry, name: str, rule: str, number: str | None
+) -> None:
+    holder = ROLL, NUMBER, "林兰" if name == "宁南" else "王小伟"
+    record, relative = (INSURANCE, NUMBER, name), (MONITORING, number, name)
+
+    def rule_of(*records: tuple[str, str | None, str]) -> object:
+        registry.deliver(
+            *(
+                (f"d{place}", source, [(number, name)])
+                for place, (source, number, name) in enumerate(records)
+            )
+        )
+        return registry.identities("link_rule_code")[1][0]
+
+    assert rule_of(holder, record) == rule
+    assert rule_of(holder, record, relative) == "name_conflict"
+    assert ("number_of_another", "asked") in doubts(registry)
+
+
+@pytest.mark.parametrize(
+    ("name", "rule"), [("王小玮", "number_and_homophone"), ("王小圳", "number_and_slip_of_name")]
+)
+def test_a_namesake_who_lives_elsewhere_is_no_relative(
+    registry: Registry, name: str, rule: str
+) -> None:
+    elsewhere = {"行政村代码": VILLAGE_OF_ANOTHER_COUNTY, "户编号": "009"}
+    two = ("d1", ROLL, [(NUMBER, "王小伟")]), ("d2", INSURANCE, [(NUMBER, name)])
+    registry.deliver(*two, ("d3", MONITORING, [(None, name, elsewhere)]))
+    assert registry.identities("link_rule_code")[1] == (rule,)
+    # who has a number of his own could be the one of whom the record is, if the names differ more
+    registry.deliver(*two, ("d3", MONITORING, [(valid("99010119820517001"), name, elsewhere)]))
+    found = "number_and_homophone" if rule == "number_and_homophone" else "name_conflict"
+    assert registry.identities("link_rule_code")[1] == (found,)
+
+
+def test_a_slip_of_the_number_under_the_misspelt_name_is_no_relative_s(registry: Registry) -> None:
+    slipped = NUMBER[:10] + "1" + NUMBER[11:]
+    registry.deliver(
+        ("d1", ROLL, [(NUMBER, "王小伟")]),
+        ("d2", INSURANCE, [(NUMBER, "王小玮")]),
+        ("d3", MONITORING, [(slipped, "王小玮"), (SHORT, "王小玮")]),
+    )
+    assert len(set(registry.persons())) == 1
 
 
 def test_another_name_on_a_valid_number_is_left_to_a_person(registry: Registry) -> None:
@@ -433,6 +506,166 @@ def test_a_number_one_slip_from_two_of_a_name_is_linked_to_neither(registry: Reg
         (ROLL, "王小伟", broken),
     ) == ["id_and_name", "id_and_name", "own_record"]
     assert ("slip_of_number_and_name", "ambiguous") in doubts(registry)
+
+
+# ── fifteen digits ──────────────────────────────────────────────────────────────────────────────
+
+SHORT = NUMBER[:6] + NUMBER[8:17]
+
+
+def told_of(registry: Registry) -> list[tuple[object, ...]]:
+    return registry.identities("id_status_code, link_rule_code")
+
+
+def test_fifteen_digits_that_nothing_proves_link_with_their_name(registry: Registry) -> None:
+    assert rules_of(registry, (ROLL, "王小伟", SHORT), (INSURANCE, "王小伟", SHORT)) == [
+        "number_and_name",
+        "number_and_name",
+    ]
+    assert len(set(registry.persons())) == 1
+    assert {row[0] for row in told_of(registry)} == {"unproven"}
+    assert registry.identities("is_confirmed")[0] == (False,)
+    rules_of(registry, (ROLL, "王小伟", SHORT), (INSURANCE, "王小玮", SHORT))
+    assert len(set(registry.persons())) == 1
+
+
+def test_fifteen_digits_that_nothing_proves_say_nothing_alone(registry: Registry) -> None:
+    rules_of(registry, (ROLL, "王小伟", SHORT), (INSURANCE, "王小圳", SHORT))
+    assert told_of(registry) == [("unproven", "own_record")] * 2
+    assert len(set(registry.persons())) == 2
+    assert registry.identities("birth_month, sex_code") == [(None, None)] * 2
+
+
+def test_fifteen_digits_are_proven_by_the_eighteen_of_anybody(registry: Registry) -> None:
+    rules_of(registry, (ROLL, "李四方", NUMBER), (INSURANCE, "王小伟", SHORT))
+    assert told_of(registry) == [("valid", "id_and_name"), ("valid", "name_conflict")]
+
+
+def test_fifteen_digits_are_proven_by_a_certificate_that_holds_them(registry: Registry) -> None:
+    certificate = {"残疾人证号": f"{NUMBER}43", "身份证号": "无"}
+    registry.deliver(
+        ("d1", INSURANCE, [(SHORT, "王小伟")]), ("d2", CERTIFICATE, [(None, "王小伟", certificate)])
+    )
+    assert told_of(registry) == [("valid", "id_and_name"), ("bad_shape", "held_number_and_name")]
+    assert len(set(registry.persons())) == 1
+
+
+@pytest.mark.parametrize("names", [6, 7])
+def test_fifteen_digits_of_many_names_are_nobody_s(registry: Registry, names: int) -> None:
+    people = [(SHORT, f"甲{'一二三四五六七'[place]}") for place in range(names)]
+    registry.deliver(("d1", ROLL, people), ("d2", INSURANCE, people[:1]))
+    assert {row[0] for row in told_of(registry)} == {"unproven" if names < 7 else "bad_shape"}
+    assert len(set(registry.persons())) == (names if names < 7 else names + 1)
+
+
+def test_a_key_of_fifteen_digits_stays_when_they_are_proven(registry: Registry) -> None:
+    first = ("d1", INSURANCE, [(SHORT, "王小伟")])
+    registry.deliver(first)
+    (before,) = registry.persons()
+    registry.deliver(first, ("d2", ROLL, [(NUMBER, "王小伟")]))
+    assert registry.persons() == [before, before]
+
+
+@pytest.mark.parametrize("name", ["王小伟", "李四方"])
+def test_fifteen_digits_of_one_kind_are_no_number(registry: Registry, name: str) -> None:
+    rules_of(registry, (ROLL, "王小伟", "1" * 15), (INSURANCE, name, "1" * 15))
+    assert told_of(registry) == [("bad_shape", "own_record")] * 2
+    assert len(set(registry.persons())) == 2
+
+
+def test_fifteen_digits_are_not_those_of_another_number(registry: Registry) -> None:
+    other = valid("99010119820517001")
+    registry.deliver(("d1", ROLL, [(other, "王小伟")]), ("d2", MONITORING, [(SHORT, "王小伟")]))
+    assert len(set(registry.persons())) == 2
+    assert ("household_and_name", "two_numbers") in doubts(registry)
+
+
+# ── what is no evidence ─────────────────────────────────────────────────────────────────────────
+
+PHONE, SCHOOL_NUMBER = "13800138000", "J99010120100517004X"
+
+
+@pytest.mark.parametrize(
+    ("phone", "rules"),
+    [
+        (PHONE, ["id_and_name", "phone_and_name"]),
+        ("无", ["id_and_name", "own_record"]),
+        ("0", ["id_and_name", "own_record"]),
+        ("11111111111", ["id_and_name", "own_record"]),
+        ("057788888888", ["id_and_name", "own_record"]),  # an office may give its own
+        ("1380013800", ["id_and_name", "own_record"]),
+    ],
+)
+def test_a_phone_links_where_it_is_a_mobile_one(
+    registry: Registry, phone: str, rules: list[str]
+) -> None:
+    of_phone = {"联系电话": phone}
+    registry.deliver(
+        ("d1", ROLL, [(NUMBER, "王小伟", of_phone)]),
+        ("d2", MONITORING, [(None, "王小伟", {**of_phone, "户编号": "002"})]),
+    )
+    assert [row[0] for row in registry.identities("link_rule_code")] == rules
+
+
+@pytest.mark.parametrize(("names", "is_evidence"), [(6, True), (7, False)])
+def test_a_phone_of_many_names_is_nobody_s(
+    registry: Registry, names: int, is_evidence: bool
+) -> None:
+    of_phone = {"联系电话": PHONE}
+    others = [(None, f"甲{'一二三四五六'[place]}", of_phone) for place in range(names - 1)]
+    registry.deliver(
+        ("d1", ROLL, [(NUMBER, "王小伟", of_phone), *others]),
+        ("d2", MONITORING, [(None, "王小伟", {**of_phone, "户编号": "002"})]),
+    )
+    found = [row[0] for row in registry.identities("link_rule_code")]
+    assert ("phone_and_name" in found) == is_evidence
+
+
+@pytest.mark.parametrize(
+    ("number", "rule"),
+    [
+        (SCHOOL_NUMBER, "student_number_and_name"),
+        ("无", "own_record"),
+        ("2022001", "own_record"),
+        ("G1111111111111111111", "own_record"),
+    ],
+)
+def test_a_school_number_links_where_it_is_one(registry: Registry, number: str, rule: str) -> None:
+    registry.deliver(
+        ("d1", SCHOOL, [(NUMBER, "王小伟", {"学籍号": number})]),
+        ("d2", SCHOOL_AID, [(None, "王小伟", {"学籍号": number})]),
+    )
+    assert registry.identities("link_rule_code")[1] == (rule,)
+
+
+@pytest.mark.parametrize("number", ["无", "0", "00", "-"])
+def test_a_household_without_a_number_is_no_evidence(registry: Registry, number: str) -> None:
+    here, there = ({"行政村代码": code, "户编号": number} for code in (VILLAGE, "330324001002"))
+    registry.deliver(
+        ("d1", ROLL, [(NUMBER, "王小伟", here)]),
+        ("d2", MONITORING, [(None, "王小伟", there)]),
+    )
+    assert len(set(registry.persons())) == 2
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [("无", "无"), ("0", "0"), ("1", "12"), ("000000000000000000", "000000000000000000")],
+)
+def test_numbers_that_say_nothing_do_not_make_brothers_one(
+    registry: Registry, one: str, other: str
+) -> None:
+    registry.deliver(("d1", ROLL, [(one, "王小伟")]), ("d2", MONITORING, [(other, "王小玮")]))
+    assert len(set(registry.persons())) == 2
+
+
+def test_what_a_certificate_holds_links_where_it_is_a_number(registry: Registry) -> None:
+    for held, rule in ((NUMBER, "held_number_and_name"), ("9" * 18, "own_record")):
+        registry.deliver(
+            ("d1", INSURANCE, [(NUMBER, "王小伟")]),
+            ("d2", CERTIFICATE, [("无", "王小伟", {"残疾人证号": f"{held}43", "身份证号": "无"})]),
+        )
+        assert registry.identities("link_rule_code")[1] == (rule,)
 
 
 def test_two_records_that_somebody_says_are_one_person_are_one(registry: Registry) -> None:
@@ -517,6 +750,58 @@ def test_a_split_of_a_dataset_parts_what_a_rule_had_linked(registry: Registry) -
     assert one == same
     registry.decide((one, one, "split", INSURANCE, "2023-05-01"))
     assert len(set(registry.persons())) == 2
+
+
+SLIPPED = NUMBER[:10] + "1" + NUMBER[11:]
+
+
+@pytest.mark.parametrize(
+    ("first", "second"), [(NUMBER, NUMBER), (NUMBER, SLIPPED), (SLIPPED, NUMBER), (SHORT, NUMBER)]
+)
+@pytest.mark.parametrize("split_off", [INSURANCE, ROLL])
+def test_a_key_resolves_though_the_dataset_that_it_came_from_is_split_off(
+    registry: Registry, first: str, second: str, split_off: str
+) -> None:
+    two = ("d1", INSURANCE, [(first, "王小伟")]), ("d2", ROLL, [(second, "王小伟")])
+    registry.deliver(*two)
+    one, same = map(str, registry.persons())
+    assert one == same
+    split = (one, one, "split", split_off, "2023-05-01")
+    registry.decide(split)
+    assert len(set(registry.persons())) == 2
+    assert one in registry.persons()
+    known = "select count(*) from vault.membership where alias_id = ?"
+    assert registry.warehouse.rows(known, [one]) == [(1,)]
+    # who asks is not asked again, and the decision can be withdrawn
+    assert registry.warehouse.rows("from vault.review") == []
+    registry.decide(split, (one, one, "withdraw", split_off, "2023-06-01"))
+    assert registry.persons() == [one, one]
+
+
+def test_what_is_split_off_holds_no_number_that_another_holds(registry: Registry) -> None:
+    registry.deliver(("d1", INSURANCE, [(NUMBER, "王小伟")]), ("d2", ROLL, [(NUMBER, "王小伟")]))
+    one, _ = map(str, registry.persons())
+    registry.decide((one, one, "split", INSURANCE, "2023-05-01"))
+    split, held = registry.persons()
+    assert held == one != split
+    assert registry.identities("link_rule_code, is_confirmed") == [
+        ("name_conflict", False),
+        ("id_and_name", True),
+    ]
+
+
+def test_a_key_resolves_though_every_dataset_is_split_off(registry: Registry) -> None:
+    registry.deliver(
+        ("d1", INSURANCE, [(NUMBER, "王小伟")]),
+        ("d2", ROLL, [(NUMBER, "王小伟")]),
+        ("d3", MONITORING, [(SLIPPED, "王小伟")]),
+    )
+    one = str(registry.persons()[0])
+    day = "2023-05-01"
+    registry.decide((one, one, "split", INSURANCE, day), (one, one, "split", ROLL, day))
+    insured, enrolled, monitored = registry.persons()
+    assert insured == one
+    assert one not in (enrolled, monitored)
 
 
 def test_two_rows_of_one_roll_are_not_one_person_though_somebody_says_so(

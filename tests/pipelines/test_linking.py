@@ -156,6 +156,12 @@ def test_the_demos_records_are_linked_as_they_truly_belong(tmp_path: Path) -> No
     assert found.records > 40_000
     assert found.precision >= 0.9999
     assert found.recall >= 0.99
+    by_rule = {rule: (records, wrong) for rule, records, wrong in found.rules}
+    assert sum(records for records, _ in by_rule.values()) == found.records
+    assert by_rule["id_and_name"][0] > by_rule["slip_of_number_and_name"][0] > 0
+    assert sum(wrong for _, wrong in by_rule.values()) == round(
+        (1 - found.precision) * found.records
+    )
     told = report(settings, datetime.now(settings.time_zone))
     assert f"precision {found.precision:.5f}" in told
     assert "slip_of_number_and_name" in told
