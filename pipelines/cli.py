@@ -202,6 +202,12 @@ def _refresh(
 
     with _progress("refreshing") as progress:
         outcome = run(settings, known_on, as_of, progress, rotate_keys)
+    if outcome.untold:
+        typer.echo(
+            f"the refresh of {outcome.untold} was ended from outside and said nothing; what it "
+            "left is mended, and what it took stands here",
+            err=True,
+        )
     for line in outcome.taken:
         typer.echo(line)
     for line in outcome.unfetched:

@@ -5,6 +5,7 @@ from datetime import datetime
 import dagster as dg
 
 from minsheng.databases import fetch
+from minsheng.lock import refresh_lock
 from minsheng.originals import remove_old
 from minsheng.outcome import note_refresh
 from minsheng.project import Project
@@ -25,8 +26,9 @@ def nightly_refresh(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg
     """Skips the night if nothing has arrived and nothing else has changed."""
     settings = load_settings()
     now = datetime.now(settings.time_zone)
-    unfetched = fetch(Project(settings), now)
-    remove_old(settings, now)
+    with refresh_lock(settings.home):
+        unfetched = fetch(Project(settings), now)
+        remove_old(settings, now)
     for line in unfetched:
         context.log.warning(line)
     if has_news(settings):
