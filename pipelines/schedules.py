@@ -9,7 +9,7 @@ from minsheng.lock import refresh_lock
 from minsheng.originals import remove_old
 from minsheng.outcome import note_refresh
 from minsheng.project import Project
-from minsheng.settings import load_settings
+from minsheng.settings import load_settings, require_home
 from pipelines.jobs import refresh
 from pipelines.refresh import has_news
 
@@ -25,6 +25,7 @@ from pipelines.refresh import has_news
 def nightly_refresh(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
     """Skips the night if nothing has arrived and nothing else has changed."""
     settings = load_settings()
+    require_home(settings)
     now = datetime.now(settings.time_zone)
     with refresh_lock(settings.home):
         unfetched = fetch(Project(settings), now)
