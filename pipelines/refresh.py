@@ -198,7 +198,7 @@ def _run(
 
     try:
         with dagster_instance(settings) as instance:
-            end_dead_runs(instance)
+            _end_dead_runs(instance)
             run_id = str(uuid4())
             instance.add_event_listener(run_id, listen)
             config = {
@@ -234,7 +234,7 @@ def _this_process() -> str:
     return f"{socket.gethostname()}:{os.getpid()}"
 
 
-def end_dead_runs(instance: "DagsterInstance") -> None:
+def _end_dead_runs(instance: "DagsterInstance") -> None:
     """Show runs as failed whose process on this machine was killed and could not say so."""
     from dagster import DagsterRunStatus, RunsFilter
 

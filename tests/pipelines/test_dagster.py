@@ -21,10 +21,9 @@ from pipelines.refresh import (
     NOTED_TAG,
     PROCESS_TAG,
     dagster_instance,
-    end_dead_runs,
     refresh,
 )
-from pipelines.sensors import note_failure
+from pipelines.sensors import note_failure, note_success
 from tests.pipelines.conftest import CORE, Home
 
 defs = definitions_of(Path(CORE))
@@ -204,6 +203,31 @@ def test_a_run_that_dagster_started_notes_how_it_ended(
         assert note and (note.state, note.message) == ("failed", "fails: the disk is full")
 
 
+@pytest.mark.parametrize("is_noted", [False, True])
+def test_a_run_that_dagster_started_notes_which_version_it_published(
+    own_home: Home, monkeypatch: pytest.MonkeyPatch, is_noted: bool
+) -> None:
+    monkeypatch.setenv("MINSHENG_HOME", str(own_home.settings.home))
+    before = read_note(own_home.settings)
+    version = current(own_home.settings)
+    assert before and version
+
+    @dg.job
+    def succeeding() -> None:
+        pass
+
+    with dg.DagsterInstance.ephemeral() as instance:
+        tags = {NOTED_TAG: "true"} if is_noted else {}
+        result = succeeding.execute_in_process(instance=instance, tags=tags)
+        [event] = [e for e in result.all_events if e.event_type_value == "PIPELINE_SUCCESS"]
+        note_success(
+            dg.build_run_status_sensor_context("note_success", event, instance, result.dagster_run)
+        )
+    note = read_note(own_home.settings)
+    assert note and (note.state, note.message) == ("published", f"published {version.version}")
+    assert (note.at == before.at) == is_noted
+
+
 def test_a_run_whose_process_was_killed_is_shown_as_failed_by_the_next(tmp_path: Path) -> None:
     with subprocess.Popen(["true"]) as ended:
         ended.wait()
@@ -225,7 +249,8 @@ def test_a_run_whose_process_was_killed_is_shown_as_failed_by_the_next(tmp_path:
                 "of the daemon": "",
             }.items()
         }
-        end_dead_runs(instance)
+    assert refresh(settings).state == "failed"  # nothing is delivered
+    with dagster_instance(settings) as instance:
         found = {name: instance.get_run_by_id(run_id) for name, run_id in runs.items()}
     assert {name for name, run in found.items() if run and run.is_failure} == {"killed"}
 

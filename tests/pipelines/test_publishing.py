@@ -11,20 +11,22 @@ import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 
 import duckdb
 import pytest
 from dagster import DagsterRunStatus, RunsFilter
+from typer.testing import CliRunner
 
 from minsheng.contracts import load_contracts
 from minsheng.lake import DeliveryError
 from minsheng.lock import LOCK_FILE
-from minsheng.outcome import read_note
+from minsheng.outcome import note_refresh, read_note
 from minsheng.release import WORK_PREFIX, AuditFailure, current, publish, rollback, versions
 from minsheng.settings import SettingsError, load_settings
 from minsheng.status import status_of, status_text
+from pipelines.cli import app
 from pipelines.refresh import dagster_instance, refresh
 from tests.disk import needs_root, resize, small_disk
 from tests.pipelines.conftest import CORE, Home, make_demo
@@ -183,6 +185,39 @@ def test_only_the_last_versions_stay(own_home: Home) -> None:
         published.version,
         newest.version,
     ]
+
+
+def test_what_a_killed_refresh_took_is_told_by_the_next(
+    own_home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As if the first refresh had died after it had published and before it could say so."""
+    settings = own_home.settings
+    [(first,)] = own_home.rows("select min(ingested_at)::timestamp from meta.delivery")
+    began = datetime.fromisoformat(str(first)).replace(tzinfo=settings.time_zone)
+    note_refresh(settings, "started", "it has not ended yet", began)
+    monkeypatch.setenv("MINSHENG_HOME", str(settings.home))
+    monkeypatch.setenv("MINSHENG_DEPLOYMENT", CORE)
+    printed = CliRunner().invoke(app, ["refresh"])
+    assert printed.exit_code == 0
+    assert printed.stderr.startswith(
+        f"the refresh of {began.isoformat(timespec='seconds')} was ended from outside and said "
+        "nothing; what it left is mended, and what it took stands here\n"
+    )
+    [(files, rows)] = own_home.rows("select count(*), sum(rows_accepted) from meta.delivery")
+    assert printed.stdout.splitlines() == [
+        f"took {files} files: {rows:,} rows accepted, 0 refused",
+        "nothing new since the last refresh",
+    ]
+    again = refresh(settings)
+    assert (again.taken, again.untold) == ((), "")
+
+
+def test_what_a_dead_run_has_left_goes_before_the_next_refresh(own_home: Home) -> None:
+    left = own_home.settings.builds / f"{WORK_PREFIX}dead"
+    left.mkdir()
+    (left / "minsheng.duckdb").write_bytes(b"half a build")
+    assert refresh(own_home.settings).state == "nothing_new"
+    assert not left.exists()
 
 
 def test_a_second_refresh_while_one_runs_fails_at_once(own_home: Home) -> None:
