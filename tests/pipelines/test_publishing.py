@@ -75,19 +75,19 @@ def test_every_table_of_a_published_version_is_of_its_build(clean: Home) -> None
     ]
 
 
-def test_nothing_new_publishes_nothing_and_does_not_load_dagster(clean: Home) -> None:
-    before = files_of(clean.settings.published)
+def test_nothing_new_publishes_nothing_and_does_not_load_dagster(own_home: Home) -> None:
+    before = files_of(own_home.settings.published)
     probe = (
         "import sys; from pathlib import Path; from minsheng.settings import load_settings; "
         "from pipelines.refresh import refresh; "
-        f"outcome = refresh(load_settings(Path({str(clean.settings.home)!r}), {CORE!r})); "
+        f"outcome = refresh(load_settings(Path({str(own_home.settings.home)!r}), {CORE!r})); "
         "print(outcome.state, 'dagster' in sys.modules)"
     )
     printed = subprocess.run(
         [sys.executable, "-c", probe], capture_output=True, text=True, check=True
     )
     assert printed.stdout.split() == ["nothing_new", "False"]
-    assert files_of(clean.settings.published) == before
+    assert files_of(own_home.settings.published) == before
 
 
 def test_a_reader_keeps_the_old_version_while_a_new_reader_sees_the_new(own_home: Home) -> None:

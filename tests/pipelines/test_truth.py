@@ -381,13 +381,13 @@ def test_harmless_errors_still_link(dirty: Home) -> None:
 
 
 def test_the_report_of_linkage_says_who_is_unconfirmed_and_what_its_figures_count(
-    dirty: Home,
+    own_dirty: Home,
 ) -> None:
-    told = report(dirty.settings, datetime.now(dirty.settings.time_zone))
-    [(unconfirmed,)] = dirty.rows(
+    told = report(own_dirty.settings, datetime.now(own_dirty.settings.time_zone))
+    [(unconfirmed,)] = own_dirty.rows(
         "select count(*) from linked.person where source_count > 0 and not is_confirmed"
     )
-    because = dirty.rows(
+    because = own_dirty.rows(
         "select sum(record_count)::integer, outcome from linked.link_coverage "
         "where outcome in ('name_conflict', 'no_valid_id') group by outcome order by outcome"
     )
@@ -396,7 +396,7 @@ def test_the_report_of_linkage_says_who_is_unconfirmed_and_what_its_figures_coun
     assert re.search(rf"^unconfirmed +{unconfirmed} +{reasons}$", told, re.MULTILINE)
     assert "Confirmed persons who may have a record that was refused or does not link" in told
     truth = told.partition("Compared with the truth")[2]
-    assert str(dirty.settings.home / "truth") in truth
+    assert str(own_dirty.settings.home / "truth") in truth
     assert "records in force whose true person it tells" in truth
     assert re.search(
         r"^precision [01]\.\d{5}, the share of them that stand in", truth, re.MULTILINE
