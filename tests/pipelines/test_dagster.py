@@ -15,7 +15,7 @@ from assets import all_assets, table_names
 from assets.warehouse_resource import PARTIAL_PREFIX
 from minsheng.outcome import read_note
 from minsheng.release import current
-from minsheng.settings import SettingsError, load_settings
+from minsheng.settings import load_settings
 from pipelines.catalog import definitions_of
 from pipelines.refresh import (
     NOTED_TAG,
@@ -272,9 +272,10 @@ def test_the_schedule_of_a_home_that_is_none_says_so_and_makes_nothing(
     schedule = defs.resolve_schedule_def("nightly_refresh")
     with (
         dg.DagsterInstance.ephemeral() as instance,
-        pytest.raises(SettingsError, match=f"{home} is no data home: there is no such folder"),
+        pytest.raises(dg.DagsterUserCodeExecutionError) as fault,
     ):
         schedule.evaluate_tick(dg.build_schedule_context(instance))
+    assert f"{home} is no data home: there is no such folder" in str(fault.value.user_exception)
     assert not home.exists()
 
 
