@@ -20,7 +20,8 @@ def full_disk(settings: Settings, message: str, written: Sequence[Path]) -> str:
     `written` are the folders that a refresh writes to beside the home. Empty if none of the disks
     is full. Look before anything is removed.
     """
-    free = {each: shutil.disk_usage(each).free for each in (settings.home, *written)}
+    folders = [each for each in (settings.home, *written) if each.is_dir()]
+    free = {each: shutil.disk_usage(each).free for each in folders}
     folder = min(free, key=lambda each: free[each])
     if free[folder] >= LEAST_FREE_BYTES and not FULL.search(message):
         return ""
