@@ -47,6 +47,7 @@ clean:
 $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || \
 		{ echo "Python 3.11, 3.12 or 3.13 is needed; name one with: make PYTHON=python3.12 demo"; exit 1; }
+	@echo "setting up $(VENV), once"
 	@$(PYTHON) -m venv $(VENV) || \
 		{ echo "$(PYTHON) has no venv module; on Debian: apt-get install python3-venv"; exit 1; }
 	PIP_CONSTRAINT=constraints.txt $(BIN)/python -m pip install --quiet \

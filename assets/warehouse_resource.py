@@ -2,7 +2,7 @@
 
 import shutil
 from collections.abc import Collection, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from datetime import date, datetime
 from functools import cached_property
 from pathlib import Path
@@ -16,12 +16,11 @@ from minsheng.lake import delivered_bytes
 from minsheng.lock import refresh_lock
 from minsheng.openings import Opening
 from minsheng.project import Inputs, Project, downstream, gather_inputs
-from minsheng.release import current
+from minsheng.release import WORK_PREFIX, current, remove_unfinished
 from minsheng.settings import Settings, load_settings
 from minsheng.source_tables import make_absent
 from minsheng.warehouse import RESTRICTED_FILE, WAREHOUSE_FILE, Warehouse, open_warehouse
 
-WORK_PREFIX = ".work-"
 PARTIAL_PREFIX = "partial-"
 
 
@@ -94,10 +93,8 @@ class Build:
     def _prepare_folder(self) -> None:
         builds = self.settings.builds
         builds.mkdir(parents=True, exist_ok=True)
-        for leftover in builds.glob(f"{WORK_PREFIX}*"):
-            # what a run that died has left; a re-execution of that run goes on in it
-            if leftover != self.folder:
-                shutil.rmtree(leftover)
+        # a re-execution of a run that died goes on in its folder
+        remove_unfinished(self.settings, self.folder)
         if self.is_whole or self.folder.exists():
             return
         latest = current(self.settings)
@@ -121,7 +118,8 @@ class WarehouseResource(dg.ConfigurableResource):  # type: ignore[type-arg]  # n
     """Where the run writes.
 
     `home` and `deployment` are empty for what the environment says; `known_on` (a day) and `as_of`
-    (a month) are ISO dates or empty; `rotate_keys` asks for other pseudonyms than the current ones.
+    (a month) are ISO dates or empty; `rotate_keys` asks for other pseudonyms than the current ones;
+    `is_locked` says that whoever started the run in this process holds the home's lock.
     """
 
     home: str = ""
@@ -129,6 +127,7 @@ class WarehouseResource(dg.ConfigurableResource):  # type: ignore[type-arg]  # n
     known_on: str = ""
     as_of: str = ""
     rotate_keys: bool = False
+    is_locked: bool = False
 
     _build: Build | None = PrivateAttr(default=None)
 
@@ -143,7 +142,7 @@ class WarehouseResource(dg.ConfigurableResource):  # type: ignore[type-arg]  # n
         )
         run = context.run
         run_id = (run.root_run_id or run.run_id) if run else "in-memory"
-        with refresh_lock(settings.home):
+        with nullcontext() if self.is_locked else refresh_lock(settings.home):
             self._build = Build(project, datetime.now(settings.time_zone), run_id)
             try:
                 yield self

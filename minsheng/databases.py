@@ -24,7 +24,6 @@ from minsheng.cell_forms import Codes
 from minsheng.contracts import Contract
 from minsheng.faults import without_values
 from minsheng.lake import Receipt
-from minsheng.lock import refresh_lock
 from minsheng.project import Project
 from minsheng.quoting import literal, quoted
 from minsheng.readers import UnreadableFile
@@ -154,21 +153,17 @@ def fetch(project: Project, now: datetime) -> tuple[str, ...]:
 
     Read are the periods that the lake lacks, the latest, and those before it that are compared
     again; what has not begun is left. A failure leaves the last good delivery in force.
-    Raises SettingsError if `databases.yaml` is wrong, AnotherRefreshRuns beside another refresh.
+    The caller holds the home's lock. Raises SettingsError if `databases.yaml` is wrong.
     """
-    relations = load_relations(project.settings, project.sources)
-    if not relations:
-        return ()
     faults = []
-    with refresh_lock(project.settings.home):
-        for relation in relations:
-            try:
-                _fetch_relation(project, relation, now)
-            except (DatabaseFault, UnreadableFile, OSError) as fault:
-                faults.append(
-                    f"not fetched: {relation.title} from {relation.database.name}: {fault}; "
-                    "the last good delivery stays in force and the next refresh tries again"
-                )
+    for relation in load_relations(project.settings, project.sources):
+        try:
+            _fetch_relation(project, relation, now)
+        except (DatabaseFault, UnreadableFile, OSError) as fault:
+            faults.append(
+                f"not fetched: {relation.title} from {relation.database.name}: {fault}; "
+                "the last good delivery stays in force and the next refresh tries again"
+            )
     return tuple(faults)
 
 

@@ -13,6 +13,11 @@ _INTERVAL = """
 """
 """Months are whole: who came or went in the month of the day belongs to both sides."""
 
+_LAST_SEEN = (
+    "last_seen_month is the last month of the period of the last row that lists it, and lies after "
+    "end_month where a death or a register tells the end within that period"
+)
+
 DATED_VIEWS = {
     "reference.area_on": (
         "某日有效的区划代码 · Area codes in force on a day",
@@ -25,7 +30,7 @@ DATED_VIEWS = {
     ),
     "linked.membership_on": (
         "某日所在月的家庭成员（三种户口径） · Who belonged to which household in the month of "
-        "a day, by notion of a household; last_seen_month is the last month that a row tells of",
+        f"a day, by notion of a household; {_LAST_SEEN}",
         f"""
         select household_notion, household_id, person_id, relation_code, is_head, start_month,
             end_month, is_start_known, is_end_known, begin_event_code, end_event_code,
@@ -35,8 +40,7 @@ DATED_VIEWS = {
         """,
     ),
     "linked.status_on": (
-        "某日所在月的身份 · Who was what in the month of a day; last_seen_month is the last month "
-        "that a row tells of",
+        f"某日所在月的身份 · Who was what in the month of a day; {_LAST_SEEN}",
         f"""
         select entity_type, entity_id, status_code, source, county_code, start_month, end_month,
             is_start_known, is_end_known, begin_event_code, end_event_code, last_seen_month,

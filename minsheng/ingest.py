@@ -443,10 +443,11 @@ def _compared(
     before = [each.rows_accepted for each in others if each.period < receipt.period]
     replaced = [each.rows_accepted for each in others if each.period == receipt.period]
 
-    def refusal(reason: Words) -> Refusal:
+    def refusal(reason: Words, mend: Words) -> Refusal:
         return Refusal(
             "unless_it_is_right",
             reason=reason,
+            mend=mend,
             sidecar=f"{arrival.file_name}{inbox.SIDECAR_SUFFIX}",
             rows=receipt.rows_received,
         )
@@ -457,7 +458,8 @@ def _compared(
         chance = limits.chance_of_no_change(before)
         if chance is None:
             return None, told
-        return (refusal(told) if chance < limits.RARE else None), None
+        mend = words_of("ask_for_the_file_of_the_period", period=receipt.period)
+        return (refusal(told, mend) if chance < limits.RARE else None), None
     earlier = [each for each in others if each.period <= receipt.period]
     if earlier:
         usual = max(earlier, key=lambda each: (each.period, each.order)).medians
@@ -473,7 +475,7 @@ def _compared(
                 usual=usual[name],
                 factor=factor,
             )
-            return refusal(told), None
+            return refusal(told, words_of("ask_for_the_unit_of_before")), None
     unusual = limits.unusual_count(
         before, replaced[-1] if replaced else None, receipt.rows_accepted
     )
@@ -486,7 +488,9 @@ def _compared(
         usual=unusual.usual,
         factor=unusual.factor,
     )
-    return (refusal(told), None) if unusual.is_refused else (None, told)
+    if not unusual.is_refused:
+        return None, told
+    return refusal(told, words_of("ask_for_the_whole_file")), None
 
 
 def _missing(

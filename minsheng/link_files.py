@@ -7,7 +7,7 @@ a row has one partner at the most.
 import secrets
 import tempfile
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -78,48 +78,89 @@ def link_files(left: Path, right: Path, rules: Path, truth: Path | None = None) 
         unlock(connection, Keys(secrets.token_bytes(32)))
         for macro in MACROS:
             connection.execute(macro)
-        _read_records(connection, (left, right), table, Path(folder))
+        _read_records(connection, (left, right), table, rules, Path(folder))
         # whether the truth fits is known before the work begins
-        known = None if truth is None else _pairs_of(connection, truth, Path(folder))
-        found = _linked(connection, table)
+        known = None if truth is None else _pairs_of(connection, truth, (left, right), Path(folder))
+        try:
+            found = _linked(connection, table)
+        except LinkRuleError as fault:
+            raise LinkRuleError(f"{rules.name}: {fault}") from None
     return found if known is None else _compared(found, known)
 
 
 def _read_records(
-    connection: duckdb.DuckDBPyConnection, files: Sequence[Path], table: RuleTable, folder: Path
+    connection: duckdb.DuckDBPyConnection,
+    files: Sequence[Path],
+    table: RuleTable,
+    rules: Path,
+    folder: Path,
 ) -> None:
     """Make `record`: one row per row of either file, with the fields of the rule table."""
-    wanted = dict.fromkeys(name for text in table.fields.values() for name in columns_of(text))
+    wanted = {
+        column: f"the field {name} of {rules.name}"
+        for name, text in table.fields.items()
+        for column in columns_of(text)
+    }
     fields = ", ".join(f"{text} as {quoted(name)}" for name, text in table.fields.items())
-    selects = []
-    for side, path in zip(SIDES, files, strict=True):
-        rows = _columns(connection, path, list(wanted), folder / f"{side}.parquet")
-        selects.append(f"select '{side}' as side, {fields} from ({rows})")
+    rows = [
+        _columns(connection, path, wanted, folder / f"{side}.parquet")
+        for side, path in zip(SIDES, files, strict=True)
+    ]
+    selects = [
+        f"select '{side}' as side, {readers.ROW_NUMBER}, {fields} from ({each})"
+        for side, each in zip(SIDES, rows, strict=True)
+    ]
     try:
         connection.execute(
-            "create temp table record as select row_number() over (order by side, id) as node, * "
-            f"from ({' union all '.join(selects)})"
+            "create temp table record as select row_number() over (order by side, id) as node, "
+            f"* from ({' union all '.join(selects)})"
         )
     except duckdb.Error as fault:
-        raise misfit("`fields`", fault) from None
+        told = _misfitting_field(connection, files, rows, table) or misfit("`fields`", fault)
+        raise LinkRuleError(f"{rules.name}: {told}") from None
     for side, path in zip(SIDES, files, strict=True):
-        [(repeated,)] = connection.execute(
-            "select count(*) from (select id from record where side = ? "
-            "group by id having count(*) > 1 or id is null)",
+        [(repeated, first)] = connection.execute(
+            f"select count(*), min(first_row) from (select min({readers.ROW_NUMBER}) as first_row "
+            "from record where side = ? group by id having count(*) > 1 or id is null)",
             [side],
         ).fetchall()
         if repeated:
-            raise LinkFileError(f"{path.name}: {repeated} ids are empty or not of one row alone")
+            raise LinkFileError(
+                f"{path}: {repeated} ids ({table.fields[ID_FIELD]}, the field {ID_FIELD} of "
+                f"{rules.name}) are empty or not of one row alone, the first of them that of row "
+                f"{first}"
+            )
+
+
+def _misfitting_field(
+    connection: duckdb.DuckDBPyConnection,
+    files: Sequence[Path],
+    rows: Sequence[str],
+    table: RuleTable,
+) -> LinkRuleError | None:
+    """What the engine says of the first field that it cannot make of a file."""
+    for path, select in zip(files, rows, strict=True):
+        for name, text in table.fields.items():
+            try:
+                connection.execute(
+                    f"select count(*) from (select {text} as made from ({select})) "
+                    "where made is not null"
+                )
+            except duckdb.Error as fault:
+                return misfit(f"field {name} of {path}", fault)
+    return None
 
 
 def _columns(
-    connection: duckdb.DuckDBPyConnection, path: Path, wanted: Sequence[str], copy: Path
+    connection: duckdb.DuckDBPyConnection, path: Path, wanted: Mapping[str, str], copy: Path
 ) -> str:
     """The SELECT of the wanted columns of a file and its row numbers; blank texts are null.
 
     A column is told by its header as headers are compared: blanks, width and case count for
-    nothing.
+    nothing. `wanted` says of each who wants it.
     """
+    if path.is_dir():
+        raise LinkFileError(f"{path}: is a folder; name a file in it")
     keys = {header_key(name) for name in wanted}
 
     def score(cells: Sequence[str]) -> int:
@@ -130,17 +171,21 @@ def _columns(
     try:
         reading = readers.read_rows(connection, path, score, copy)
     except readers.UnreadableFile as fault:
-        raise LinkFileError(f"{path.name}: {fault}") from None
+        told = f"; wanted are {', '.join(wanted)}" if fault.name == "no_header" else ""
+        raise LinkFileError(f"{path}: {fault}{told}") from None
     if reading.malformed:
         row = reading.malformed[0]
         raise LinkFileError(
-            f"{path.name}: row {row.row_number} has {row.cells} cells and its header "
+            f"{path}: row {row.row_number} has {row.cells} cells and its header "
             f"{len(reading.headers)}"
         )
     headers = {header_key(header): header for header in reading.headers}
     missing = [name for name in wanted if header_key(name) not in headers]
     if missing:
-        raise LinkFileError(f"{path.name}: has no column {', '.join(missing)}")
+        asked = ", ".join(f"{name}, which {wanted[name]} asks for" for name in missing)
+        raise LinkFileError(
+            f"{path}: has no column {asked}; those of its header are {', '.join(reading.headers)}"
+        )
     named = {
         name.lower(): f"nullif(trim({quoted(headers[header_key(name)])}, {BLANK}), '') "
         f"as {quoted(name)}"
@@ -151,7 +196,7 @@ def _columns(
 
 
 def _linked(connection: duckdb.DuckDBPyConnection, table: RuleTable) -> FileLinks:
-    columns = [row[0] for row in connection.execute("describe record").fetchall()]
+    columns = ["side", "node", *table.fields]
     pairs = []
     for place, rule in enumerate(table.rules):
         sided = replace(
@@ -189,11 +234,12 @@ def _linked(connection: duckdb.DuckDBPyConnection, table: RuleTable) -> FileLink
 
 
 def _pairs_of(
-    connection: duckdb.DuckDBPyConnection, truth: Path, folder: Path
+    connection: duckdb.DuckDBPyConnection, truth: Path, files: Sequence[Path], folder: Path
 ) -> set[tuple[str, str]]:
-    select = _columns(connection, truth, TRUTH_COLUMNS, folder / "truth.parquet")
+    wanted = dict.fromkeys(TRUTH_COLUMNS, "a truth")
+    select = _columns(connection, truth, wanted, folder / "truth.parquet")
     rows = connection.execute(f"{select} order by {readers.ROW_NUMBER}").fetchall()
-    for place, side in enumerate(SIDES, start=1):
+    for place, (side, path) in enumerate(zip(SIDES, files, strict=True), start=1):
         ids = {
             str(row[0])
             for row in connection.execute("select id from record where side = ?", [side]).fetchall()
@@ -201,8 +247,8 @@ def _pairs_of(
         strange = [row[0] for row in rows if row[place] not in ids]
         if strange:
             raise LinkFileError(
-                f"{truth.name}: {len(strange)} rows, the first of them row {strange[0]}, have a "
-                f"{TRUTH_COLUMNS[place - 1]} that no row of the {side} file has"
+                f"{truth}: {len(strange)} rows, the first of them row {strange[0]}, have a "
+                f"{TRUTH_COLUMNS[place - 1]} that is no id of the {side} file, {path}"
             )
     return {(left, right) for _, left, right in rows}
 

@@ -28,6 +28,24 @@ SECTIONS = {
         left join reference.area as area on area.area_code = link_coverage.county_code
         group by all order by all
     """,
+    "Persons whom records name (linked.person): who is unconfirmed has no valid number, or one\n"
+    "under a name that is not its holder's, may be one of the others and is not counted": """
+        select case when is_confirmed then 'confirmed' else 'unconfirmed' end as person,
+            count(*) as persons,
+            case when not is_confirmed then (
+                select string_agg(record_count || ' records ' || outcome, ', ' order by outcome)
+                from (
+                    select outcome, sum(record_count) as record_count from linked.link_coverage
+                    where outcome in ('name_conflict', 'no_valid_id') group by outcome
+                )
+            ) else '' end as because_of
+        from linked.person where source_count > 0 group by is_confirmed order by is_confirmed desc
+    """,
+    "Confirmed persons who may have a record that was refused or does not link, and so are not\n"
+    "absent from that source and period (linked.unconfirmed_record)": """
+        select source, count(distinct person_id) as persons, count(*) as persons_and_periods
+        from linked.unconfirmed_record group by source order by source
+    """,
     "Rules that say whose a record is (linked.link_rule_use)": """
         select link_rule_code as rule, sum(record_count) as records,
             round(sum(record_count) / sum(sum(record_count)) over (), 5) as share
@@ -95,8 +113,13 @@ def report(settings: Settings, now: datetime) -> str:
     if (settings.home / "truth" / "record.parquet").is_file():
         found = agreement(settings, version, now)
         parts.append(
-            f"Compared with the truth\n{found.records:,} records of {found.persons:,} persons: "
-            f"precision {found.precision:.5f}, recall {found.recall:.5f}"
+            f"Compared with the truth, which lies in {settings.home / 'truth'}\n"
+            f"{found.records:,} records in force whose true person it tells, of {found.persons:,} "
+            "true persons\n"
+            f"precision {found.precision:.5f}, the share of them that stand in a person most of "
+            "whose records are of the same true one\n"
+            f"recall {found.recall:.5f}, the share of them that stand with most of those of their "
+            "true person"
         )
         parts.append(
             "Records that a rule placed, and those of them in another's person\n"

@@ -344,7 +344,10 @@ def pair_select(
     compared = dict.fromkeys(column.name for column in tree.find_all(exp.Column)) if tree else {}
     unknown = sorted(set(compared) - set(columns))
     if unknown:
-        raise LinkRuleError(f"{rule.name}: no record has the fields {unknown}")
+        raise LinkRuleError(
+            f"rule {rule.name}: no record has the fields {', '.join(unknown)}; it has "
+            f"{', '.join(columns)}"
+        )
     selects = []
     for block in rule.blocks:
         # each side with all that has to be equal, so that one hash join compares it at once
@@ -362,7 +365,7 @@ def pair_select(
                         f"and trait_{number}.kind = '{text}'"
                     )
                 else:
-                    raise LinkRuleError(f"{rule.name}: {text!r}: a trait is compared as it is")
+                    raise LinkRuleError(f"rule {rule.name}: {text!r}: a trait is compared as it is")
                 values.append(f"{value} as equal_{number}")
             fields = [f"node.{name}" for name in ("node", *compared)]
             where = (
@@ -407,7 +410,9 @@ def _of_node(expression: exp.Expr, columns: Sequence[str], rule: str) -> str:
     tree = expression.copy()
     for column in tree.find_all(exp.Column):
         if column.table or column.name not in columns:
-            raise LinkRuleError(f"{rule}: no record has a field {column.sql()}")
+            raise LinkRuleError(
+                f"rule {rule}: no record has a field {column.sql()}; it has {', '.join(columns)}"
+            )
         column.set("table", exp.to_identifier("node"))
     return _written(tree)
 

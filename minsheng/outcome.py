@@ -7,7 +7,7 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Literal
 
@@ -22,12 +22,17 @@ State = Literal["started", "published", "nothing_new", "failed"]
 
 @dataclass(frozen=True)
 class Note:
-    """What the last refresh came to, when, and what no database gave it."""
+    """What the last refresh came to, when, and what no database gave it.
+
+    One that is `started` and whose process is gone has told nobody what it took, nor has one before
+    it that ended so: `untold_since` is when the first of them began.
+    """
 
     state: State
     message: str
     at: str
     unfetched: tuple[str, ...] = ()
+    untold_since: str = ""
 
 
 def note_refresh(
@@ -38,11 +43,13 @@ def note_refresh(
     unfetched: Sequence[str] | None = None,
 ) -> None:
     """Keep the outcome in the home; without `unfetched` what was noted of it before stays."""
+    before = read_note(settings)
     if unfetched is None:
-        before = read_note(settings)
         unfetched = before.unfetched if before else ()
     line = without_numbers(" ".join(message.split()))
-    note = Note(state, line, now.isoformat(timespec="seconds"), tuple(unfetched))
+    at = now.isoformat(timespec="seconds")
+    untold = (before.untold_since if before else "") or at
+    note = Note(state, line, at, tuple(unfetched), untold if state == "started" else "")
     path = settings.home / NOTE
     temporary = path.with_name(f".{NOTE}.{os.getpid()}")
     # a disk that is full has failed the refresh already, and that must be what is told
@@ -63,6 +70,21 @@ def read_note(settings: Settings) -> Note | None:
     return Note(**{**values, "unfetched": tuple(values["unfetched"])})
 
 
+def known_before(receipts: Sequence[Receipt], moment: datetime | None) -> dict[str, Receipt]:
+    """The deliveries of a lake by id, as it was at `moment` where one is given."""
+
+    def is_earlier(told: str) -> bool:
+        return moment is None or datetime.fromisoformat(told) < moment
+
+    return {
+        each.delivery_id: replace(
+            each, sent_again={k: at for k, at in each.sent_again.items() if is_earlier(at)}
+        )
+        for each in receipts
+        if is_earlier(each.ingested_at)
+    }
+
+
 def told_of(receipts: Sequence[Receipt], known: Mapping[str, Receipt]) -> tuple[str, ...]:
     """What has become of the files that waited: `receipts` after they were taken, `known` before.
 
@@ -75,9 +97,9 @@ def told_of(receipts: Sequence[Receipt], known: Mapping[str, Receipt]) -> tuple[
             if before and before.sent_again.get(name) == moment:
                 continue
             again = (
-                f"still refused: {_place(receipt)}/{name}, the same bytes as {receipt.message}"
+                f"still refused: {place_of(receipt)}/{name}, the same bytes as {receipt.message}"
                 if receipt.status == "refused"
-                else f"left out: {_place(receipt)}/{name}, the same bytes as {receipt.file_name} "
+                else f"left out: {place_of(receipt)}/{name}, the same bytes as {receipt.file_name} "
                 f"of {receipt.delivered_at}"
             )
             lines.append(again)
@@ -101,7 +123,7 @@ def _new_deliveries(receipts: Sequence[Receipt], known: Mapping[str, Receipt]) -
         f"{sum(r.rows_refused for r in good):,} refused"
     ]
     for receipt in new:
-        place = _place(receipt)
+        place = place_of(receipt)
         if receipt.status == "refused":
             advice = f" ({receipt.advice})" if receipt.advice else ""
             lines.append(f"refused {place}: {receipt.message}{advice}")
@@ -114,7 +136,7 @@ def _new_deliveries(receipts: Sequence[Receipt], known: Mapping[str, Receipt]) -
     return lines
 
 
-def _place(receipt: Receipt) -> str:
+def place_of(receipt: Receipt) -> str:
     """The inbox's folder from which a delivery came."""
     parts = (receipt.department, receipt.dataset, receipt.sender)
     return "/".join(part for part in parts if part)

@@ -27,6 +27,7 @@ from minsheng.warehouse import WAREHOUSE_FILE, Warehouse, qualified
 
 CURRENT = "current"
 WITHDRAWN = "withdrawn.json"
+WORK_PREFIX = ".work-"
 PUBLISHED_LAYERS = ("indicators", "risk", "quality", "meta")
 """Layers whose tables are exported as Parquet too."""
 
@@ -244,6 +245,13 @@ def _prune(settings: Settings) -> None:
             _remove(folder)
     for leftover in settings.published.glob(".*.incoming"):
         shutil.rmtree(leftover)
+
+
+def remove_unfinished(settings: Settings, kept: Path | None = None) -> None:
+    """Remove what runs that died or failed have left of their builds, but for `kept`."""
+    for leftover in settings.builds.glob(f"{WORK_PREFIX}*"):
+        if leftover != kept:
+            shutil.rmtree(leftover)
 
 
 def _remove(folder: Path) -> None:

@@ -13,6 +13,8 @@ RESTRICTED_FILE_MODE = 0o600
 RESTRICTED_FOLDER_MODE = 0o700
 PUBLISHED_FILE_MODE = 0o640
 BUILD_NOTE = "build.json"
+HOME_FOLDERS = ("inbox", "lake", "published")
+"""Of which every data home has one."""
 ALGORITHMS = ("sha256", "sm3")
 
 
@@ -83,6 +85,29 @@ class Settings:
         return tuple(
             path for path in (self.root / folder, self.deployment / folder) if path.is_dir()
         )
+
+
+def require_home(settings: Settings, *, may_begin: bool = False) -> None:
+    """Raise SettingsError unless the data home is one, or nothing yet where one `may_begin`.
+
+    A name that is mistyped would else begin a home of its own, with keys of its own.
+    """
+    home = settings.home
+    if any((home / name).is_dir() for name in HOME_FOLDERS):
+        return
+    if not home.exists():
+        fault = "there is no such folder"
+    elif not home.is_dir():
+        fault = "it is no folder"
+    else:
+        is_empty = not any(home.iterdir())
+        fault = "it is empty" if is_empty else f"it holds none of {', '.join(HOME_FOLDERS)}"
+    if may_begin and fault in ("there is no such folder", "it is empty"):
+        return
+    raise SettingsError(
+        f"{home} is no data home: {fault}; set MINSHENG_HOME to the one that is meant, or begin "
+        + ("one in a new folder" if may_begin else f"one here with `mkdir -p {home}/inbox`")
+    )
 
 
 def load_settings(home: Path | None = None, deployment: str | None = None) -> Settings:

@@ -13,7 +13,7 @@ from typing import Annotated, Literal, NoReturn
 import typer
 from rich.console import Console
 
-from minsheng.settings import Settings, load_settings
+from minsheng.settings import Settings, load_settings, require_home
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -46,7 +46,9 @@ def demo(
         from minsheng.pseudonyms import keep_demo_secret
 
         settings = load_settings()
+        require_home(settings, may_begin=True)
         keep_demo_secret(settings.vault)
+        _say(f"inventing the files of {households:,} households in {settings.inbox}")
         with _progress("inventing") as progress:
             summary = generate(
                 settings.inbox,
@@ -61,7 +63,8 @@ def demo(
                 progress=progress,
             )
         typer.echo(f"invented {summary.rows:,} rows in {summary.files} files")
-        _refresh(settings)
+        _say(f"refreshing {settings.home}: files, then tables layer by layer, then publication")
+        _refresh(settings, tells_layers=True)
         typer.echo(
             f"""
 tables    {settings.published / "current" / "minsheng.duckdb"}
@@ -90,7 +93,7 @@ def refresh(
     """Take what has arrived, build, audit and publish. 0: published or nothing new. 1: neither."""
     with _clear_errors():
         month = _month(as_of)
-        _refresh(load_settings(), _day(known_on), month, rotate_keys)
+        _refresh(_at_home(), _day(known_on), month, rotate_keys)
 
 
 @app.command()
@@ -101,7 +104,7 @@ def status(
     with _clear_errors():
         from minsheng.status import status_of, status_text
 
-        found = status_of(load_settings())
+        found = status_of(_at_home())
         text = json.dumps(found, ensure_ascii=False, indent=1) if as_json else status_text(found)
         typer.echo(text)
 
@@ -112,7 +115,7 @@ def linkage() -> None:
     with _clear_errors():
         from minsheng.link_report import report
 
-        settings = load_settings()
+        settings = _at_home()
         typer.echo(report(settings, datetime.now(settings.time_zone)))
 
 
@@ -122,7 +125,7 @@ def explain(household_id: str) -> None:
     with _clear_errors():
         from minsheng.explain import explain_household
 
-        typer.echo(explain_household(load_settings(), household_id))
+        typer.echo(explain_household(_at_home(), household_id))
 
 
 @app.command()
@@ -167,7 +170,7 @@ def withdraw(
         from minsheng import lake
         from minsheng.lock import refresh_lock
 
-        settings = load_settings()
+        settings = _at_home()
         with refresh_lock(settings.home):
             withdrawal = lake.withdraw(
                 settings.lake, delivery_id, reason, datetime.now(settings.time_zone)
@@ -185,7 +188,7 @@ def rollback(version: Annotated[str | None, typer.Argument()] = None) -> None:
         from minsheng.lock import refresh_lock
         from minsheng.release import rollback as make_current
 
-        settings = load_settings()
+        settings = _at_home()
         with refresh_lock(settings.home):
             typer.echo(f"current is {make_current(settings, version).version}")
 
@@ -195,13 +198,22 @@ def _refresh(
     known_on: date | None = None,
     as_of: date | None = None,
     rotate_keys: bool = False,
+    *,
+    tells_layers: bool = False,
 ) -> None:
     from minsheng.faults import without_numbers
     from minsheng.inbox import readable_path
     from pipelines.refresh import refresh as run
 
     with _progress("refreshing") as progress:
-        outcome = run(settings, known_on, as_of, progress, rotate_keys)
+        told = _layer_by_layer(progress) if tells_layers else progress
+        outcome = run(settings, known_on, as_of, told, rotate_keys)
+    if outcome.untold:
+        typer.echo(
+            f"the refresh of {outcome.untold} was ended from outside and said nothing; what it "
+            "left is mended, and what it took stands here",
+            err=True,
+        )
     for line in outcome.taken:
         typer.echo(line)
     for line in outcome.unfetched:
@@ -227,6 +239,32 @@ def _month(text: str) -> date | None:
         return date.fromisoformat(f"{text}-01") if text else None
     except ValueError:
         _fail(f"{text!r} is not a month such as 2022-07")
+
+
+def _at_home() -> Settings:
+    """The settings of the environment, whose data home has to be one."""
+    settings = load_settings()
+    require_home(settings)
+    return settings
+
+
+def _say(step: str) -> None:
+    """A line on a step of long work, for whoever waits; results go to the other stream."""
+    typer.echo(step, err=True)
+
+
+def _layer_by_layer(progress: Callable[[str], None]) -> Callable[[str], None]:
+    """`progress` with a line for each layer, when the first of its tables is made."""
+    begun: set[str] = set()
+
+    def tell(table: str) -> None:
+        layer = table.partition("/")[0]
+        if layer not in begun:
+            begun.add(layer)
+            _say(f"  {layer}")
+        progress(table)
+
+    return tell
 
 
 @contextmanager

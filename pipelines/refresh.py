@@ -3,19 +3,22 @@
 import os
 import shutil
 import socket
+import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from minsheng import databases, encryption, lake, originals
+from minsheng.disk import full_disk
 from minsheng.faults import told
 from minsheng.inbox import misplaced_files, waiting_files
-from minsheng.outcome import State, note_refresh, told_of
+from minsheng.lock import AnotherRefreshRuns, refresh_lock
+from minsheng.outcome import State, known_before, note_refresh, read_note, told_of
 from minsheng.project import Project, gather_inputs
-from minsheng.release import Version, current, withdrawn
+from minsheng.release import Version, current, remove_unfinished, withdrawn
 from minsheng.settings import Settings
 
 if TYPE_CHECKING:
@@ -39,6 +42,8 @@ class Outcome:
     """What became of the files that waited: one line for all, one for each that does not count."""
     unfetched: tuple[str, ...] = ()
     """What a department's database did not give: one line for each relation."""
+    untold: str = ""
+    """Since when refreshes were ended from outside before they could say what they had taken."""
 
 
 class StoreError(RuntimeError):
@@ -58,13 +63,37 @@ def refresh(
     Raises SettingsError if the home's keys are gone or others, unless `rotate_keys` asks for other
     pseudonyms.
     """
+    try:
+        with refresh_lock(settings.home):
+            return _noted(settings, known_on, as_of, progress, rotate_keys)
+    except AnotherRefreshRuns as other:
+        return Outcome("failed", str(other), current(settings))
+
+
+def _noted(
+    settings: Settings,
+    known_on: date | None,
+    as_of: date | None,
+    progress: Callable[[str], None],
+    rotate_keys: bool,
+) -> Outcome:
+    """Refresh, and note in the home that it has begun and how it ended."""
+    remove_unfinished(settings)
+    before = read_note(settings)
+    # whoever has the lock may say so: the one that noted it has neither ended nor lives
+    untold = before.untold_since if before and before.state == "started" else ""
     now = datetime.now(settings.time_zone)
     note_refresh(settings, "started", "it has not ended yet, or was ended from outside", now)
     try:
-        outcome = _refresh(settings, now, known_on, as_of, progress, rotate_keys)
+        outcome = _refresh(settings, now, known_on, as_of, progress, rotate_keys, untold)
     except Exception as fault:
         note_refresh(settings, "failed", told(fault), datetime.now(settings.time_zone))
         raise
+    if outcome.state == "failed":
+        told_of_disk = full_disk(settings, outcome.message, _written(settings))
+        if told_of_disk:
+            remove_unfinished(settings)
+            outcome = replace(outcome, message=told_of_disk)
     ended = datetime.now(settings.time_zone)
     note_refresh(settings, outcome.state, outcome.message, ended, outcome.unfetched)
     return outcome
@@ -77,6 +106,7 @@ def _refresh(
     as_of: date | None,
     progress: Callable[[str], None],
     rotate_keys: bool,
+    untold: str,
 ) -> Outcome:
     project = Project(settings, known_on, as_of, rotate_keys)
     # before anything else: a home whose keys are gone is left as it is
@@ -86,10 +116,12 @@ def _refresh(
     originals.remove_old(settings, now)
     misplaced = misplaced_files(settings, project.sources)
     published = current(settings)
+    receipts = lake.read_receipts(settings.lake)
+    known = known_before(receipts, datetime.fromisoformat(untold) if untold else None)
     if not has_news(settings, known_on, as_of, rotate_keys):
         message = "nothing new since the last refresh"
-        return Outcome("nothing_new", message, published, misplaced, unfetched=unfetched)
-    known = {receipt.delivery_id: receipt for receipt in lake.read_receipts(settings.lake)}
+        taken = told_of(receipts, known)
+        return Outcome("nothing_new", message, published, misplaced, taken, unfetched, untold)
     fault = ""
     try:
         result, events = _run(settings, known_on, as_of, progress, rotate_keys)
@@ -99,9 +131,9 @@ def _refresh(
     made = current(settings)
     taken = told_of(lake.read_receipts(settings.lake), known)
     if fault and made == published:
-        return Outcome("failed", fault, published, misplaced, taken, unfetched)
+        return Outcome("failed", fault, published, misplaced, taken, unfetched, untold)
     message = f"published {made.version if made else '?'}" + (f", but {fault}" if fault else "")
-    return Outcome("published", message, made, misplaced, taken, unfetched)
+    return Outcome("published", message, made, misplaced, taken, unfetched, untold)
 
 
 def has_news(
@@ -124,11 +156,20 @@ def dagster_instance(settings: Settings) -> "DagsterInstance":
     """The instance whose UI shows the runs, in DAGSTER_HOME or `dagster/` of the data home."""
     from dagster import DagsterInstance
 
-    home = Path(os.environ.get("DAGSTER_HOME") or settings.home / "dagster")
+    home = _dagster_home(settings)
     home.mkdir(parents=True, exist_ok=True)
     if not (home / "dagster.yaml").is_file():
         shutil.copyfile(settings.root / "dagster.yaml", home / "dagster.yaml")
     return DagsterInstance.from_config(str(home))
+
+
+def _dagster_home(settings: Settings) -> Path:
+    return Path(os.environ.get("DAGSTER_HOME") or settings.home / "dagster")
+
+
+def _written(settings: Settings) -> tuple[Path, ...]:
+    """Where a refresh writes beside the home."""
+    return _dagster_home(settings), Path(tempfile.gettempdir())
 
 
 def _run(
@@ -157,7 +198,7 @@ def _run(
 
     try:
         with dagster_instance(settings) as instance:
-            end_dead_runs(instance)
+            _end_dead_runs(instance)
             run_id = str(uuid4())
             instance.add_event_listener(run_id, listen)
             config = {
@@ -166,6 +207,7 @@ def _run(
                 "known_on": known_on.isoformat() if known_on else "",
                 "as_of": as_of.isoformat() if as_of else "",
                 "rotate_keys": rotate_keys,
+                "is_locked": True,
             }
             result = (
                 definitions_of(settings.deployment)
@@ -183,7 +225,8 @@ def _run(
             )
     except (SQLAlchemyError, OSError) as fault:
         cause = getattr(fault, "orig", None) or fault
-        raise StoreError(f"the run cannot be noted in {settings.home}: {told(cause)}") from fault
+        place = _dagster_home(settings)
+        raise StoreError(f"the run cannot be noted in {place}: {told(cause)}") from fault
     return result, events
 
 
@@ -191,7 +234,7 @@ def _this_process() -> str:
     return f"{socket.gethostname()}:{os.getpid()}"
 
 
-def end_dead_runs(instance: "DagsterInstance") -> None:
+def _end_dead_runs(instance: "DagsterInstance") -> None:
     """Show runs as failed whose process on this machine was killed and could not say so."""
     from dagster import DagsterRunStatus, RunsFilter
 

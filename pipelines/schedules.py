@@ -5,10 +5,11 @@ from datetime import datetime
 import dagster as dg
 
 from minsheng.databases import fetch
+from minsheng.lock import refresh_lock
 from minsheng.originals import remove_old
 from minsheng.outcome import note_refresh
 from minsheng.project import Project
-from minsheng.settings import load_settings
+from minsheng.settings import load_settings, require_home
 from pipelines.jobs import refresh
 from pipelines.refresh import has_news
 
@@ -24,9 +25,11 @@ from pipelines.refresh import has_news
 def nightly_refresh(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
     """Skips the night if nothing has arrived and nothing else has changed."""
     settings = load_settings()
+    require_home(settings)
     now = datetime.now(settings.time_zone)
-    unfetched = fetch(Project(settings), now)
-    remove_old(settings, now)
+    with refresh_lock(settings.home):
+        unfetched = fetch(Project(settings), now)
+        remove_old(settings, now)
     for line in unfetched:
         context.log.warning(line)
     if has_news(settings):

@@ -190,6 +190,7 @@ def test_yaml_that_is_broken_is_told_with_its_file_and_line(tmp_path: Path) -> N
 
 def test_a_mistake_in_a_contract_ends_a_command_in_one_line(tmp_path: Path) -> None:
     settings = deployment(tmp_path, **{ROLL: "columns: [\n"})
+    settings.inbox.mkdir(parents=True)
     environment = {"MINSHENG_HOME": str(settings.home), "MINSHENG_DEPLOYMENT": str(tmp_path)}
     found = CliRunner().invoke(app, ["refresh"], env=environment)
     assert (found.exit_code, found.stderr.count("\n")) == (1, 1)

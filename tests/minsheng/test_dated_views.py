@@ -99,3 +99,15 @@ def test_a_dated_view_says_in_both_languages_what_it_is(
         "reference.area_on",
     ]
     assert all(" · " in row[1] for row in told)
+
+
+def test_the_comments_say_why_a_row_may_list_it_after_its_end(
+    published: duckdb.DuckDBPyConnection,
+) -> None:
+    comments = published.execute(
+        "select comment from duckdb_functions() "
+        "where function_name in ('membership_on', 'status_on') and schema_name = 'linked'"
+    ).fetchall()
+    assert len(comments) == 2
+    for (comment,) in comments:
+        assert "lies after end_month where a death or a register tells the end" in comment

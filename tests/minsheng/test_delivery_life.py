@@ -359,8 +359,14 @@ def test_half_the_usual_rows_are_not_taken_for_the_whole(desk: Desk) -> None:
     deliver_months(desk, [400, 404, 398, 401, 405, 399])
     half = desk.take(PAYMENT, "2021-07.csv", payments(200))
     assert half.status == "refused"
-    assert "200 good rows where the period before had 399" in half.message
-    assert "rows: 200" in half.message
+    reason, mend, override = half.message.split("; ")
+    assert "200 good rows where the period before had 399" in reason
+    assert mend == "part of the file may be missing: ask its sender for the whole file"
+    assert override == (
+        "only if its sender has found it to be right as it is, "
+        "say so in 2021-07.csv.yaml as rows: 200"
+    )
+    assert half.message_zh.index("重新报送完整的文件") < half.message_zh.index("rows: 200")
 
 
 def test_the_limit_is_learnt_from_the_sender(desk: Desk) -> None:
@@ -394,6 +400,7 @@ def test_last_months_file_under_this_months_name_is_refused(desk: Desk) -> None:
     deliver_months(desk, [400, 420, 390, 415, 385])
     again = desk.take(PAYMENT, "2021-06.csv", payments(385, first=5))
     assert (again.status, "byte for byte the file of 2021-05" in again.message) == ("refused", True)
+    assert "ask its sender for that of 2021-06; only if" in again.message
 
 
 def test_a_short_file_may_well_be_unchanged(desk: Desk) -> None:
@@ -434,7 +441,7 @@ def test_amounts_in_another_unit_than_before_are_not_taken_for_the_same(desk: De
     slip = desk.take(PAYMENT, "2022-06.csv", PAYMENT_HEADER + "".join(rows).format(0.08, 0.06))
     assert slip.status == "refused"
     assert "the median of amount paid is 0.07 where the period before had 700.00" in slip.message
-    assert "10000 is that of another unit" in slip.message
+    assert "10000 is that of another unit; ask its sender for the file in" in slip.message
     # the file itself sent again in another unit, and one that rose by a half
     again = desk.take(PAYMENT, "2022-05.csv", PAYMENT_HEADER + "".join(rows).format(80000, 60000))
     assert "where the file that it would replace had 700.00" in again.message

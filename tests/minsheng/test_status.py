@@ -1,10 +1,29 @@
 """What `minsheng status` says of a home of a few files."""
 
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
+from pathlib import Path
 
+from minsheng import lake
+from minsheng.lock import is_refreshing, refresh_lock
 from minsheng.outcome import NOTE, note_refresh, read_note
 from minsheng.status import status_of, status_text
-from tests.minsheng.desk import NOW, PAYMENT, Desk
+from tests.minsheng.desk import NOW, PAYMENT, PAYMENT_HEADER, ZHANG, Desk
+
+GOOD = f"{PAYMENT_HEADER}{ZHANG},张三,低保金,500\n"
+HOLD = """
+import sys, time
+from pathlib import Path
+from minsheng.lock import refresh_lock
+with refresh_lock(Path(sys.argv[1])):
+    print("held", flush=True)
+    time.sleep(60)
+"""
 
 
 def shown(desk: Desk) -> str:
@@ -27,8 +46,82 @@ def test_a_failed_refresh_is_told_with_when_and_why(desk: Desk) -> None:
         "message": "raw/x breaks its contract: - odd: 3 rows",
         "at": "2023-03-01T09:00:00+08:00",
         "unfetched": (),
+        "untold_since": "",
     }
     assert [path.name for path in settings.home.iterdir()] == [NOTE]
+
+
+@contextmanager
+def another_process(home: Path) -> Iterator[subprocess.Popen[str]]:
+    """A process that has the home's lock."""
+    command = [sys.executable, "-c", HOLD, str(home)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout and process.stdout.readline() == "held\n"
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def test_a_running_refresh_and_one_that_was_killed_are_told_apart(desk: Desk) -> None:
+    settings = desk.project.settings
+    note_refresh(settings, "started", "it has not ended yet", NOW)
+    with another_process(settings.home) as process:
+        assert "refresh   runs since 2023-03-01T09:00:00+08:00\n" in shown(desk)
+        assert status_of(settings)["is_refreshing"] is True
+        os.kill(process.pid, signal.SIGKILL)
+        process.wait()
+        assert "refresh   died: it began at 2023-03-01T09:00:00+08:00" in shown(desk)
+        assert status_of(settings)["is_refreshing"] is False
+    note_refresh(settings, "published", "published 1", NOW + timedelta(minutes=1))
+    assert "died" not in shown(desk)
+
+
+def test_whoever_looks_at_the_lock_keeps_nobody_from_refreshing(desk: Desk) -> None:
+    home = desk.project.settings.home
+    assert not is_refreshing(home)
+    with refresh_lock(home):
+        assert is_refreshing(home)
+        assert "refresh   runs now\n" in shown(desk)
+    assert not is_refreshing(home)
+    with refresh_lock(home):
+        pass
+
+
+def test_the_first_of_several_that_were_killed_is_remembered(desk: Desk) -> None:
+    settings = desk.project.settings
+    for minute in range(3):
+        note_refresh(settings, "started", "-", NOW + timedelta(minutes=minute))
+    note = read_note(settings)
+    assert note and (note.at, note.untold_since) == (
+        "2023-03-01T09:02:00+08:00",
+        "2023-03-01T09:00:00+08:00",
+    )
+    note_refresh(settings, "published", "published 1", NOW + timedelta(minutes=3))
+    note_refresh(settings, "started", "-", NOW + timedelta(minutes=4))
+    note = read_note(settings)
+    assert note and note.untold_since == "2023-03-01T09:04:00+08:00"
+
+
+def test_a_withdrawn_delivery_is_shown_until_its_withdrawal_is_withdrawn(desk: Desk) -> None:
+    receipt = desk.take(PAYMENT, "2022-06.csv", GOOD)
+    first = lake.withdraw(desk.lake, receipt.delivery_id, "发错了文件", NOW)
+    assert (
+        f"withdrawn civil_affairs/relief_payment/2022-06.csv of 2023-01-10T12:00:00+08:00 "
+        f"({receipt.delivery_id}) on 2023-03-01T09:00:00+08:00: 发错了文件; "
+        f"`minsheng withdraw {first.delivery_id}` undoes it"
+    ) in shown(desk)
+    later = NOW + timedelta(minutes=1)
+    lake.withdraw(desk.lake, first.delivery_id, "没有发错", later)
+    assert "\nwithdrawn" not in shown(desk)
+    assert status_of(desk.project.settings)["withdrawn_deliveries"] == []
+
+
+def test_a_file_refused_whole_is_shown_with_the_advice_for_the_engineer(desk: Desk) -> None:
+    receipt = desk.take(PAYMENT, "2022-06.csv", GOOD.replace("发放金额", "备注"))
+    assert receipt.advice
+    line = f"refused   civil_affairs/relief_payment: {receipt.message} ({receipt.advice})"
+    assert line in shown(desk)
 
 
 def test_what_no_database_gave_is_told_until_it_is_asked_again(desk: Desk) -> None:

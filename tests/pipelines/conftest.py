@@ -1,6 +1,12 @@
-"""A clean and a dirty demo, each refreshed once and shared by the tests that only read them."""
+"""A clean and a dirty demo, each refreshed once and shared by the tests that only read them.
 
+Tests that run side by side share them too: who writes to one, or opens Dagster's store of it, which
+makes files while it is open, takes a copy.
+"""
+
+import fcntl
 import os
+import pickle
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -94,29 +100,50 @@ def no_environment() -> Iterator[None]:
     os.environ.update({name: value for name, value in kept.items() if value is not None})
 
 
+def shared_demo(
+    factory: pytest.TempPathFactory, name: str, dirty_rate: float, deployment: str = CORE
+) -> Home:
+    """A demo that is made by whichever process of the session asks for it first."""
+    folder = factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        folder = folder.parent
+    made = folder / f"{name}.made"
+    with (folder / f"{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not made.is_file():
+            settings = make_demo(folder / name, dirty_rate, deployment=deployment)
+            made.write_bytes(pickle.dumps(Home(settings, refresh(settings))))
+    home = pickle.loads(made.read_bytes())
+    assert isinstance(home, Home)
+    return home
+
+
 @pytest.fixture(scope="session")
 def clean(tmp_path_factory: pytest.TempPathFactory) -> Home:
-    settings = make_demo(tmp_path_factory.mktemp("clean"), 0.0)
-    return Home(settings, refresh(settings))
+    return shared_demo(tmp_path_factory, "clean", 0.0)
 
 
 @pytest.fixture(scope="session")
 def dirty(tmp_path_factory: pytest.TempPathFactory) -> Home:
-    settings = make_demo(tmp_path_factory.mktemp("dirty"), 0.02)
-    return Home(settings, refresh(settings))
+    return shared_demo(tmp_path_factory, "dirty", 0.02)
 
 
 @pytest.fixture(scope="session")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Home:
     """The clean demo of every dataset."""
-    settings = make_demo(tmp_path_factory.mktemp("whole"), 0.0, deployment="demo")
-    return Home(settings, refresh(settings))
+    return shared_demo(tmp_path_factory, "whole", 0.0, deployment="demo")
 
 
 @pytest.fixture
 def own_home(clean: Home, tmp_path: Path) -> Home:
     """A copy of the clean home that a test may change."""
     return copy_of(clean, tmp_path)
+
+
+@pytest.fixture
+def own_dirty(dirty: Home, tmp_path: Path) -> Home:
+    """The same of the dirty one."""
+    return copy_of(dirty, tmp_path)
 
 
 @pytest.fixture

@@ -21,10 +21,9 @@ from pipelines.refresh import (
     NOTED_TAG,
     PROCESS_TAG,
     dagster_instance,
-    end_dead_runs,
     refresh,
 )
-from pipelines.sensors import note_failure
+from pipelines.sensors import note_failure, note_success
 from tests.pipelines.conftest import CORE, Home
 
 defs = definitions_of(Path(CORE))
@@ -102,8 +101,8 @@ def test_the_inbox_sensor_waits_until_files_hold_still(
         assert look(cursor)[0] == 0
 
 
-def test_one_refresh_is_one_run_with_rows_schema_and_lineage(clean: Home) -> None:
-    with dagster_instance(clean.settings) as instance:
+def test_one_refresh_is_one_run_with_rows_schema_and_lineage(own_home: Home) -> None:
+    with dagster_instance(own_home.settings) as instance:
         [run] = instance.get_runs()
         assert run.job_name == "refresh"
         assert run.status is dg.DagsterRunStatus.SUCCESS
@@ -112,7 +111,7 @@ def test_one_refresh_is_one_run_with_rows_schema_and_lineage(clean: Home) -> Non
         )
     assert event and event.asset_materialization
     metadata = event.asset_materialization.metadata
-    [(rows,)] = clean.rows("select count(*) from risk.return_to_poverty")
+    [(rows,)] = own_home.rows("select count(*) from risk.return_to_poverty")
     assert metadata["dagster/row_count"].value == rows
     lineage = metadata["dagster/column_lineage"].value.deps_by_column
     assert lineage["line_yuan"] == [
@@ -122,7 +121,7 @@ def test_one_refresh_is_one_run_with_rows_schema_and_lineage(clean: Home) -> Non
     ]
     assert set(lineage) == {
         row[0]
-        for row in clean.rows(
+        for row in own_home.rows(
             "select column_name from duckdb_columns() where table_name = 'return_to_poverty'"
         )
     }
@@ -164,12 +163,39 @@ def test_a_run_of_selected_assets_cannot_publish(own_home: Home) -> None:
     assert refresh(own_home.settings).state == "nothing_new"
 
 
-def test_a_selected_table_without_any_build_says_what_to_do(tmp_path: Path) -> None:
-    settings = load_settings(tmp_path, CORE)
-    home = Home(settings, refresh(settings))
+@pytest.fixture(scope="module")
+def empty(tmp_path_factory: pytest.TempPathFactory) -> tuple[Home, dict[str, str]]:
+    """A home without a file, refreshed once, and runs that had begun there before, by name."""
+    with subprocess.Popen(["true"]) as ended:
+        ended.wait()
+    settings = load_settings(tmp_path_factory.mktemp("empty"), CORE)
+    with dagster_instance(settings) as instance:
+        runs = {
+            name: instance.add_run(
+                dg.DagsterRun(
+                    job_name="refresh",
+                    run_id=str(uuid4()),
+                    status=dg.DagsterRunStatus.STARTED,
+                    tags={PROCESS_TAG: process} if process else {},
+                )
+            ).run_id
+            for name, process in {
+                "killed": f"{socket.gethostname()}:{ended.pid}",
+                "alive": f"{socket.gethostname()}:{os.getpid()}",
+                "elsewhere": f"another:{ended.pid}",
+                "of the daemon": "",
+            }.items()
+        }
+    return Home(settings, refresh(settings)), runs
+
+
+def test_a_selected_table_without_any_build_says_what_to_do(
+    empty: tuple[Home, dict[str, str]],
+) -> None:
+    home, _ = empty
     assert home.outcome.state == "failed"
     assert "put files into the inbox" in home.outcome.message
-    note = read_note(settings)
+    note = read_note(home.settings)
     assert note and (note.state, note.message) == ("failed", home.outcome.message)
     result = materialise(home, "indicators/income_growth")
     assert not result.success
@@ -204,30 +230,53 @@ def test_a_run_that_dagster_started_notes_how_it_ended(
         assert note and (note.state, note.message) == ("failed", "fails: the disk is full")
 
 
-def test_a_run_whose_process_was_killed_is_shown_as_failed_by_the_next(tmp_path: Path) -> None:
-    with subprocess.Popen(["true"]) as ended:
-        ended.wait()
-    settings = load_settings(tmp_path, CORE)
-    with dagster_instance(settings) as instance:
-        runs = {
-            name: instance.add_run(
-                dg.DagsterRun(
-                    job_name="refresh",
-                    run_id=str(uuid4()),
-                    status=dg.DagsterRunStatus.STARTED,
-                    tags={PROCESS_TAG: process} if process else {},
-                )
-            ).run_id
-            for name, process in {
-                "killed": f"{socket.gethostname()}:{ended.pid}",
-                "alive": f"{socket.gethostname()}:{os.getpid()}",
-                "elsewhere": f"another:{ended.pid}",
-                "of the daemon": "",
-            }.items()
-        }
-        end_dead_runs(instance)
+@pytest.mark.parametrize("is_noted", [False, True])
+def test_a_run_that_dagster_started_notes_which_version_it_published(
+    own_home: Home, monkeypatch: pytest.MonkeyPatch, is_noted: bool
+) -> None:
+    monkeypatch.setenv("MINSHENG_HOME", str(own_home.settings.home))
+    before = read_note(own_home.settings)
+    version = current(own_home.settings)
+    assert before and version
+
+    @dg.job
+    def succeeding() -> None:
+        pass
+
+    with dg.DagsterInstance.ephemeral() as instance:
+        tags = {NOTED_TAG: "true"} if is_noted else {}
+        result = succeeding.execute_in_process(instance=instance, tags=tags)
+        [event] = [e for e in result.all_events if e.event_type_value == "PIPELINE_SUCCESS"]
+        note_success(
+            dg.build_run_status_sensor_context("note_success", event, instance, result.dagster_run)
+        )
+    note = read_note(own_home.settings)
+    assert note and (note.state, note.message) == ("published", f"published {version.version}")
+    assert (note.at == before.at) == is_noted
+
+
+def test_a_run_whose_process_was_killed_is_shown_as_failed_by_the_next(
+    empty: tuple[Home, dict[str, str]],
+) -> None:
+    home, runs = empty
+    with dagster_instance(home.settings) as instance:
         found = {name: instance.get_run_by_id(run_id) for name, run_id in runs.items()}
     assert {name for name, run in found.items() if run and run.is_failure} == {"killed"}
+
+
+def test_the_schedule_of_a_home_that_is_none_says_so_and_makes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = tmp_path / "mistyped"
+    monkeypatch.setenv("MINSHENG_HOME", str(home))
+    schedule = defs.resolve_schedule_def("nightly_refresh")
+    with (
+        dg.DagsterInstance.ephemeral() as instance,
+        pytest.raises(dg.DagsterUserCodeExecutionError) as fault,
+    ):
+        schedule.evaluate_tick(dg.build_schedule_context(instance))
+    assert f"{home} is no data home: there is no such folder" in str(fault.value.user_exception)
+    assert not home.exists()
 
 
 def test_every_asset_is_listed_once_and_the_release_is_last() -> None:

@@ -131,11 +131,11 @@ def test_refused_rows_go_back_without_numbers_and_names(dirty: Home, personal: P
         assert personal.in_file(path) == set()
 
 
-def test_every_opening_is_noted_with_run_step_file_and_reason(dirty: Home) -> None:
+def test_every_opening_is_noted_with_run_step_file_and_reason(own_dirty: Home) -> None:
     """A refresh opens lake and restricted file with its first step, and the vault in one alone."""
-    text = (dirty.settings.vault / LOG_FILE).read_text(encoding="utf-8")
+    text = (own_dirty.settings.vault / LOG_FILE).read_text(encoding="utf-8")
     lines = [json.loads(line) for line in text.splitlines()]
-    with dagster_instance(dirty.settings) as instance:
+    with dagster_instance(own_dirty.settings) as instance:
         [run] = instance.get_runs()
     work = f"builds/.work-{run.run_id}"
     files = [line["file"] for line in lines]

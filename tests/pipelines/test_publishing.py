@@ -11,18 +11,23 @@ import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 
 import duckdb
 import pytest
+from dagster import DagsterRunStatus, RunsFilter
+from typer.testing import CliRunner
 
 from minsheng.contracts import load_contracts
 from minsheng.lake import DeliveryError
 from minsheng.lock import LOCK_FILE
-from minsheng.release import AuditFailure, current, publish, rollback, versions
+from minsheng.outcome import note_refresh, read_note
+from minsheng.release import WORK_PREFIX, AuditFailure, current, publish, rollback, versions
 from minsheng.settings import SettingsError, load_settings
-from pipelines.refresh import refresh
+from minsheng.status import status_of, status_text
+from pipelines.cli import app
+from pipelines.refresh import dagster_instance, refresh
 from tests.disk import needs_root, resize, small_disk
 from tests.pipelines.conftest import CORE, Home, make_demo
 
@@ -70,19 +75,19 @@ def test_every_table_of_a_published_version_is_of_its_build(clean: Home) -> None
     ]
 
 
-def test_nothing_new_publishes_nothing_and_does_not_load_dagster(clean: Home) -> None:
-    before = files_of(clean.settings.published)
+def test_nothing_new_publishes_nothing_and_does_not_load_dagster(own_home: Home) -> None:
+    before = files_of(own_home.settings.published)
     probe = (
         "import sys; from pathlib import Path; from minsheng.settings import load_settings; "
         "from pipelines.refresh import refresh; "
-        f"outcome = refresh(load_settings(Path({str(clean.settings.home)!r}), {CORE!r})); "
+        f"outcome = refresh(load_settings(Path({str(own_home.settings.home)!r}), {CORE!r})); "
         "print(outcome.state, 'dagster' in sys.modules)"
     )
     printed = subprocess.run(
         [sys.executable, "-c", probe], capture_output=True, text=True, check=True
     )
     assert printed.stdout.split() == ["nothing_new", "False"]
-    assert files_of(clean.settings.published) == before
+    assert files_of(own_home.settings.published) == before
 
 
 def test_a_reader_keeps_the_old_version_while_a_new_reader_sees_the_new(own_home: Home) -> None:
@@ -126,11 +131,17 @@ def test_a_version_that_was_rolled_back_stays_behind_until_something_new_comes(
     deliver(own_home, RELIEF_2021_06, LINE.format(amount="1.00"))
     bad = refresh(own_home.settings)
     assert bad.taken == ("took 1 files: 1 rows accepted, 0 refused",)
-    assert rollback(own_home.settings) == first
+    assert bad.version and rollback(own_home.settings) == first
+    told = (
+        f"rollback  from {bad.version.version}: it lasts until a delivery, a rule or the program "
+        f"changes, or `minsheng rollback {bad.version.version}`\n"
+    )
+    assert told in status_text(status_of(own_home.settings))
     assert refresh(own_home.settings).state == "nothing_new"
     assert current(own_home.settings) == first
     deliver(own_home, RELIEF_2021_06, LINE.format(amount="2.00"))
     assert refresh(own_home.settings).state == "published"
+    assert "rollback" not in status_text(status_of(own_home.settings))
 
 
 def test_a_refresh_says_which_files_do_not_count(own_home: Home) -> None:
@@ -176,14 +187,49 @@ def test_only_the_last_versions_stay(own_home: Home) -> None:
     ]
 
 
+def test_what_a_killed_refresh_took_is_told_by_the_next(
+    own_home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As if the first refresh had died after it had published and before it could say so."""
+    settings = own_home.settings
+    [(first,)] = own_home.rows("select min(ingested_at)::timestamp from meta.delivery")
+    began = datetime.fromisoformat(str(first)).replace(tzinfo=settings.time_zone)
+    note_refresh(settings, "started", "it has not ended yet", began)
+    monkeypatch.setenv("MINSHENG_HOME", str(settings.home))
+    monkeypatch.setenv("MINSHENG_DEPLOYMENT", CORE)
+    printed = CliRunner().invoke(app, ["refresh"])
+    assert printed.exit_code == 0
+    assert printed.stderr.startswith(
+        f"the refresh of {began.isoformat(timespec='seconds')} was ended from outside and said "
+        "nothing; what it left is mended, and what it took stands here\n"
+    )
+    [(files, rows)] = own_home.rows("select count(*), sum(rows_accepted) from meta.delivery")
+    assert printed.stdout.splitlines() == [
+        f"took {files} files: {rows:,} rows accepted, 0 refused",
+        "nothing new since the last refresh",
+    ]
+    again = refresh(settings)
+    assert (again.taken, again.untold) == ((), "")
+
+
+def test_what_a_dead_run_has_left_goes_before_the_next_refresh(own_home: Home) -> None:
+    left = own_home.settings.builds / f"{WORK_PREFIX}dead"
+    left.mkdir()
+    (left / "minsheng.duckdb").write_bytes(b"half a build")
+    assert refresh(own_home.settings).state == "nothing_new"
+    assert not left.exists()
+
+
 def test_a_second_refresh_while_one_runs_fails_at_once(own_home: Home) -> None:
     path = deliver(own_home, RELIEF_2021_06, LINE.format(amount="3.00"))
-    before = current(own_home.settings)
+    before, noted = current(own_home.settings), read_note(own_home.settings)
     with (own_home.settings.home / LOCK_FILE).open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         outcome = refresh(own_home.settings)
     assert outcome.state == "failed"
     assert "another refresh is writing" in outcome.message
+    # what the other has noted of itself stays
+    assert read_note(own_home.settings) == noted
     assert path.is_file()
     assert current(own_home.settings) == before
     assert refresh(own_home.settings).state == "published"
@@ -223,11 +269,16 @@ def test_a_full_disk_keeps_the_last_good_version_wherever_it_fills(
                 break
             messages.append(outcome.message)
             assert own.rows("select build_id from meta.build") == before
+            assert not list(own.settings.builds.glob(f"{WORK_PREFIX}*"))
         assert outcome.state == "published"
         assert own.rows("select build_id from meta.build") != before
     assert len(messages) > 2
     for message in messages:
-        assert re.search("No space left|disk is full|disk I/O error", message), message
+        assert re.match(
+            f"the disk of {home} is full: [0-9.]+ MB free, the last build took [0-9.]+ MB and "
+            "0.0 MB wait in the inbox; .*; make room on it and refresh again ",
+            message,
+        ), message
 
 
 def test_a_month_that_nothing_delivered_covers_is_refused(own_home: Home) -> None:
@@ -262,7 +313,17 @@ def test_a_refresh_killed_at_any_moment_is_mended_by_the_next(
             os.killpg(process.pid, signal.SIGKILL)
     # whatever it had come to, readers find a whole version, the old one or the new one
     seen = own_home.rows("select build_id from meta.build")
-    assert refresh(own_home.settings).state == ("published" if seen == before else "nothing_new")
+    note = read_note(own_home.settings)
+    assert note
+    is_dead = note.state == "started"
+    assert ("refresh   died: " in status_text(status_of(own_home.settings))) == is_dead
+    outcome = refresh(own_home.settings)
+    assert outcome.state == ("published" if seen == before else "nothing_new")
+    # whoever took the file, the next that ends says so
+    assert outcome.untold == note.untold_since
+    assert outcome.taken == ("took 1 files: 1 rows accepted, 0 refused",) * is_dead
+    with dagster_instance(own_home.settings) as instance:
+        assert not instance.get_runs(RunsFilter(statuses=[DagsterRunStatus.STARTED]))
     assert own_home.rows(
         "select rows_accepted from meta.delivery where dataset = 'relief_payment' "
         "and period = '2021-06' and sender = '330328000000' and delivery_status = 'effective'"

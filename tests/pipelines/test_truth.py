@@ -2,11 +2,14 @@
 
 import hashlib
 import hmac
+import re
+from datetime import datetime
 from decimal import Decimal
 
 import pytest
 
 from minsheng.encryption import sealed_parquet
+from minsheng.link_report import report
 from minsheng.pseudonyms import load_key
 from tests.pipelines.conftest import Home
 
@@ -375,3 +378,27 @@ def test_harmless_errors_still_link(dirty: Home) -> None:
         """
     )
     assert linked >= 0.99 * float(str(true))
+
+
+def test_the_report_of_linkage_says_who_is_unconfirmed_and_what_its_figures_count(
+    own_dirty: Home,
+) -> None:
+    told = report(own_dirty.settings, datetime.now(own_dirty.settings.time_zone))
+    [(unconfirmed,)] = own_dirty.rows(
+        "select count(*) from linked.person where source_count > 0 and not is_confirmed"
+    )
+    because = own_dirty.rows(
+        "select sum(record_count)::integer, outcome from linked.link_coverage "
+        "where outcome in ('name_conflict', 'no_valid_id') group by outcome order by outcome"
+    )
+    assert len(because) == 2
+    reasons = ", ".join(f"{records} records {outcome}" for records, outcome in because)
+    assert re.search(rf"^unconfirmed +{unconfirmed} +{reasons}$", told, re.MULTILINE)
+    assert "Confirmed persons who may have a record that was refused or does not link" in told
+    truth = told.partition("Compared with the truth")[2]
+    assert str(own_dirty.settings.home / "truth") in truth
+    assert "records in force whose true person it tells" in truth
+    assert re.search(
+        r"^precision [01]\.\d{5}, the share of them that stand in", truth, re.MULTILINE
+    )
+    assert re.search(r"^recall [01]\.\d{5}, the share of them that stand with", truth, re.MULTILINE)
