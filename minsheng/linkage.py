@@ -64,7 +64,7 @@ class Given:
 
     sources: Sequence[Contract]
     earlier: Mapping[str, str]
-    """For each dataset a FROM item of accepted rows of deliveries that no longer count."""
+    """For each dataset a FROM item of accepted rows of deliveries that count no more or in part."""
     rules: RuleTable
     secret: PseudonymKey
     received: str
