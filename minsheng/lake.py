@@ -376,23 +376,41 @@ def due_date(receipt: Receipt, promised_days: int) -> date:
     following = date(
         receipt.period_month.year + ahead // MONTHS_OF_A_YEAR, ahead % MONTHS_OF_A_YEAR + 1, 1
     )
-    return last_day(following) + timedelta(days=promised_days + 1)
+    return _promised(following, promised_days)
+
+
+def _promised(month: date, promised_days: int) -> date:
+    """The day from which a delivery of a period that ends with `month` is later than promised."""
+    return last_day(month) + timedelta(days=promised_days + 1)
+
+
+def _period_of(day: date, receipt: Receipt) -> str:
+    """The period in which `day` lies, of the length of the receipt's."""
+    return f"{day:%Y-%m}" if "-" in receipt.period else f"{day:%Y}"
 
 
 def next_due(receipts: Sequence[Receipt], promised_days: int, silence_months: int) -> date | None:
     """The day from which the first sender's next delivery of a dataset is later than promised.
 
     A sender that has been silent for `silence_months` up to the dataset's latest is not expected.
+    What was promised counts from the period in which a sender first delivered: no file of an
+    earlier one is due, however old those are with which it begins.
     """
     latest: dict[str | None, Receipt] = {}
+    begun: dict[str | None, date] = {}
     for receipt in sorted(receipts, key=lambda each: each.period_month):
         latest[receipt.sender] = receipt
+        first = begun.get(receipt.sender, receipt.delivered_on)
+        begun[receipt.sender] = min(first, receipt.delivered_on)
     if not latest:
         return None
     newest = _month_number(max(receipt.period_month for receipt in latest.values()))
     return min(
-        due_date(receipt, promised_days)
-        for receipt in latest.values()
+        max(
+            due_date(receipt, promised_days),
+            _promised(last_month(_period_of(begun[sender], receipt)), promised_days),
+        )
+        for sender, receipt in latest.items()
         if newest - _month_number(receipt.period_month) <= silence_months
     )
 
