@@ -53,6 +53,8 @@ def make_quality(warehouse: Warehouse, project: Project, contract: Contract, inp
             receipts = in_force(project, source)
             if quality.has_repeated(receipts):
                 selects.append(quality.repeated_select(source, receipts))
+            if source.table == linkage.DECISIONS and receipts:
+                selects.append(quality.unfollowed_select(source))
         return write_table(warehouse, contract, " union all ".join(selects))
     is_link_change = contract.name == quality.LINK_CHANGE
     published = project.settings.published / "current" / WAREHOUSE_FILE

@@ -7,12 +7,12 @@ so that a key that was published once resolves for ever.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import duckdb
 
 from minsheng import identity, link_pairs, notions, pinyin
-from minsheng.contracts import Contract
+from minsheng.contracts import Contract, Rule
 from minsheng.link_review import review_select
 from minsheng.link_rules import RuleTable
 from minsheng.pseudonyms import PseudonymKey, mint
@@ -100,19 +100,66 @@ def table_selects(connection: duckdb.DuckDBPyConnection, table: str, given: Give
 
 
 DECISION_SELECT = f"""
+with stated as (
+    select
+        least(one_key, other_key) as one_key,
+        greatest(one_key, other_key) as other_key,
+        coalesce(decided_from, '') as decided_from,
+        link_decision_code,
+        decided_date,
+        delivery_id,
+        row_number,
+        delivery_order * {PLACES} + row_number as place
+    from staged.{DECISIONS}
+    join meta.delivery as delivery using (delivery_id)
+    where link_decision_code is not null
+),
+latest as (
+    select one_key, other_key, decided_from, max(decided_date) as decided_date
+    from stated
+    group by all
+),
+withdrawn as (
+    select one_key, other_key, decided_from, decided_date, max(place) as until
+    from stated
+    where link_decision_code = 'withdraw'
+    group by all
+)
 select
-    least(one_key, other_key) as one_key,
-    greatest(one_key, other_key) as other_key,
-    coalesce(decided_from, '') as decided_from,
-    arg_max(link_decision_code, (decided_date, delivery_order, row_number)) as link_decision_code,
-    max(decided_date) as decided_date
-from staged.{DECISIONS}
-join meta.delivery as delivery using (delivery_id)
-where link_decision_code is not null
-group by all
-having arg_max(link_decision_code, (decided_date, delivery_order, row_number)) <> 'withdraw'
+    one_key,
+    other_key,
+    decided_from,
+    max(link_decision_code) as link_decision_code,
+    decided_date,
+    arg_max(stated.delivery_id, place) as delivery_id,
+    arg_max(stated.row_number, place) as row_number
+from stated
+join latest using (one_key, other_key, decided_from, decided_date)
+left join withdrawn using (one_key, other_key, decided_from, decided_date)
+where place > coalesce(withdrawn.until, -1)
+group by one_key, other_key, decided_from, decided_date
+having count(distinct link_decision_code) = 1
 """
-"""The SELECT of `vault.decision`: what stands decided last of a pair of keys and a dataset."""
+"""The SELECT of `vault.decision`: what stands decided last of a pair of keys and a dataset.
+
+Where two of one day contradict each other, and no withdrawal lies between, neither stands.
+"""
+
+
+def promised_of_decisions(decision: Contract, sources: Sequence[Contract]) -> Contract:
+    """The contract of decisions, in which a split names one of the `sources` that name persons."""
+    known = [source for source in sources if is_personal(source)]
+    listed = ", ".join(literal(source.table) for source in known)
+    words = "、".join(f"{source.table}（{source.description_zh}）" for source in known)
+    rule = Rule(
+        "split_names_a_known_dataset",
+        "critical",
+        f"decided_from is null or decided_from in ({listed or 'null'})",
+        ("decided_from",),
+        "移出数据集不是本地已启用的、按人填报的数据集",
+        f"请填写以下之一：{words}",
+    )
+    return replace(decision, rules=(*decision.rules, rule))
 
 
 def record_select(given: Given, has_splits: bool = True) -> str:
@@ -160,9 +207,10 @@ select source, record_identity, id_number, number, id_status_code, name_key, rec
         case when id_status_code = 'valid' and not is_split then number || '|' || name_key
         else source || '|' || record_identity end
     ) as node,
-    is_split
+    is_split,
+    split_from
 from (
-    select named.*, parted.source is not null as is_split
+    select named.*, parted.split_from is not null as is_split, parted.split_from
     from named
     left join parted using (source, record_identity)
 )
@@ -172,7 +220,7 @@ from (
 def _split_select(secret: PseudonymKey) -> str:
     """The identities that somebody has split from a key, of those that are `named`."""
     return f"""
-    select named.source, named.record_identity
+    select named.source, named.record_identity, decision.one_key as split_from
     from (from vault.decision where link_decision_code = 'split') as decision
     join named on decision.decided_from = named.source
         and decision.one_key = {mint(secret, _own_text("source", "record_identity"))}
@@ -344,7 +392,10 @@ def is_personal(source: Contract) -> bool:
     return any(column.name == "record_identity" for column in source.columns)
 
 
-_NO_SPLITS = "select null::varchar as source, null::varchar as record_identity where false"
+_NO_SPLITS = """
+    select null::varchar as source, null::varchar as record_identity, null::varchar as split_from
+    where false
+"""
 _NO_RECORDS = """
     select null::varchar as source, null::varchar as record_identity, null::varchar as id_number,
         0 as record_count, 0 as first_record

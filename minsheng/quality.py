@@ -97,6 +97,19 @@ def repeated_select(source: Contract, receipts: Sequence[Receipt]) -> str:
     """
 
 
+def unfollowed_select(decisions: Contract) -> str:
+    """Decisions on who is one person that are not followed."""
+    return f"""
+        select {literal(decisions.table)} as source, decision.delivery_id, decision.row_number,
+            'decision_is_' || decision.link_decision_state_code as rule, 'warning' as severity
+        from linked.link_decision as decision
+        join reference.code as state
+            on state.code_list = 'link_decision_state'
+            and state.code = decision.link_decision_state_code
+        where state.has_attribute
+    """
+
+
 def restatement_select(
     warehouse: Warehouse,
     contracts: Mapping[str, Contract],

@@ -481,6 +481,23 @@ def test_who_was_found_to_be_two_is_not_asked_again(registry: Registry) -> None:
     assert registry.warehouse.rows("select count(*) from vault.review") == [(0,)]
 
 
+def test_decisions_of_one_day_that_contradict_each_other_leave_the_pair_open(
+    registry: Registry,
+) -> None:
+    registry.deliver(("d1", ROLL, [(NUMBER, "王小伟")]), ("d2", INSURANCE, [(NUMBER, "李四方")]))
+    one, other = map(str, registry.persons())
+    day = "2023-05-01"
+    link, part = (one, other, "link", None, day), (other, one, "part", None, day)
+    registry.decide((one, other, "link", None, "2023-04-01"), link, part)
+    assert registry.persons() == [one, other]
+    assert doubts(registry) == [("number_of_another", "asked")]
+    # a withdrawal between them, or a later day, says which is meant
+    registry.decide(part, (one, other, "withdraw", None, day), link)
+    assert registry.persons() == [one, one]
+    registry.decide(link, part, (one, other, "part", None, "2023-05-02"))
+    assert doubts(registry) == [("number_of_another", "decided")]
+
+
 def test_a_pair_decided_twice_on_one_day_is_one_pair(registry: Registry) -> None:
     registry.deliver(("d1", ROLL, [(NUMBER, "王小伟")]), ("d2", INSURANCE, [(NUMBER, "李四方")]))
     one, other = map(str, registry.persons())

@@ -135,6 +135,10 @@ def test_a_decision_without_a_day_or_a_name_is_refused(decided: Home) -> None:
     assert decided.rows(
         "select failing_rows from quality.check_result where check_name = 'decided_keys_are_known'"
     ) == [(3,)]
+    assert decided.rows(
+        "select rule, severity, count(*) from quality.finding "
+        f"where source = '{DECISION}' and severity = 'warning' group by all"
+    ) == [("decision_is_about_nobody", "warning", 3)]
 
 
 def test_the_demos_records_are_linked_as_they_truly_belong(tmp_path: Path) -> None:
