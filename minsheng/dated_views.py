@@ -35,11 +35,12 @@ DATED_VIEWS = {
         """,
     ),
     "linked.status_on": (
-        "某日所在月的身份；与 indicators.register_balance 的存量口径不同：登记已死亡而名册仍列的不计，"
-        "记录未能关联的月份仍计，终止当月仍计 · Who was what in the month of a day; last_seen_month is "
-        "the last month that a row tells of. Other than the stock of indicators.register_balance it "
-        "leaves out the dead whom a roll still lists, goes on through months in which a record does "
-        "not link, and counts the month of an end",
+        "某日所在月的身份；与 indicators.register_balance 的存量口径不同："
+        "登记已死亡而名册仍列的不计，记录未能关联的月份仍计，终止当月仍计 · "
+        "Who was what in the month of a day; last_seen_month is the last month that a row tells "
+        "of. Other than the stock of indicators.register_balance it leaves out the dead whom a "
+        "roll still lists, goes on through months in which a record does not link, and counts the "
+        "month of an end",
         f"""
         select entity_type, entity_id, status_code, source, county_code, start_month, end_month,
             is_start_known, is_end_known, begin_event_code, end_event_code, last_seen_month,

@@ -15,6 +15,7 @@ from minsheng import identity, link_pairs, notions, pinyin
 from minsheng.contracts import Contract, Rule
 from minsheng.link_review import review_select
 from minsheng.link_rules import RuleTable
+from minsheng.notions import PLACES
 from minsheng.pseudonyms import PseudonymKey, mint
 from minsheng.quoting import literal
 
@@ -49,13 +50,10 @@ READS: Mapping[str, frozenset[str]] = {
         | {f"vault.{table}" for table in ("record", "node", "trait", "pair", "membership")}
     ),
     "identity": frozenset({"vault.record", "vault.membership"}),
-    "household": frozenset({"staged", "reference.area_today"}),
+    "household": frozenset({"staged", "meta.delivery", "reference.area_today"}),
     "loose_record": frozenset({"staged", "vault.identity"}),
 }
 """What each table of the layer is made from; `staged` stands for every source."""
-
-PLACES = 4294967296
-"""More than a delivery has rows: orders of delivery times this plus the row number."""
 
 
 @dataclass(frozen=True)
@@ -96,7 +94,7 @@ def table_selects(connection: duckdb.DuckDBPyConnection, table: str, given: Give
         return [review_select(given.sources)]
     if table == "identity":
         return [IDENTITY_SELECT]
-    return [notions.household_select(given.sources, given.secret)]
+    return [notions.household_select(given.sources, given.earlier, given.secret)]
 
 
 DECISION_SELECT = f"""
