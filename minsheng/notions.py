@@ -79,6 +79,7 @@ def household_select(
         f"where {identity} in (select predecessor from majority union select successor "
         "from majority)"
         for source, identity in _numbered(sources)
+        if NOTIONS[identity] in WHOLE
     )
     return f"""
 with recursive named as ({named or _NO_HOUSEHOLDS}),
@@ -140,7 +141,8 @@ went_on as (
         order by followed.first_period, followed.first_identity
     ) = 1
 ),
-roll as ({rolls or _NO_ROLLS}),
+-- not kept in memory: the rows of all rolls are read where they are asked for
+roll as not materialized ({rolls or _NO_ROLLS}),
 extent as (
     select household_notion, household_identity, bool_or(counts) as counts,
         min(period) filter (counts) as first_period,
@@ -227,10 +229,14 @@ renumbered as (
         from majority
         anti join (
             select predecessor, successor
-            from majority
-            join told as one on one.household_identity = predecessor
-            join told as other on other.household_identity = successor
-                and other.source = one.source and other.period = one.period
+            from (
+                select predecessor, successor, predecessor as household_identity from majority
+                union all
+                select predecessor, successor, successor from majority
+            )
+            join told using (household_identity)
+            group by predecessor, successor, source, period
+            having count(*) > 1
         ) as named_both using (predecessor, successor)
         where counts
         qualify row_number() over (
@@ -291,6 +297,8 @@ evidence as (
         select successor as household_identity, 2 as place, *
         from same
     )
+    join root using (household_identity)
+    where root.first_identity <> household_identity
     qualify row_number() over (
         partition by household_identity order by place, predecessor, successor
     ) = 1
@@ -312,8 +320,7 @@ resolved as (
             as successor_person_count
     from spans
     left join root using (household_identity)
-    left join evidence on evidence.household_identity = root.household_identity
-        and root.first_identity <> spans.household_identity
+    left join evidence on evidence.household_identity = spans.household_identity
     left join dissolved on dissolved.predecessor = spans.household_identity
     left join root as of_successor on of_successor.household_identity = dissolved.successor
 ),
