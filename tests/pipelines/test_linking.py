@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from minsheng import lake
+from minsheng.contracts import load_contracts
 from minsheng.demo import generate
 from minsheng.link_report import agreement, report
 from minsheng.pseudonyms import keep_demo_secret
@@ -20,6 +21,12 @@ pytestmark = pytest.mark.slow
 
 DECISION = "casework__link_decision"
 HOUSEHOLDS = 120
+NUMBER_HEADERS = {
+    header
+    for contract in load_contracts(load_settings(deployment=CORE)).values()
+    if contract.name == "staged.agriculture__household_roll"
+    for header in contract.column("household_number").headers
+}
 COUNTY = "330328000000"
 ROLL, LEDGER = "agriculture__household_roll", "agriculture__household_income"
 ALIASES = "select alias_id, person_id from linked.person_alias order by alias_id"
@@ -153,15 +160,20 @@ def lines_of(home: Home, table: str, period: str) -> list[list[str]]:
     return list(csv.reader(original.read_text(encoding="utf-8-sig").splitlines()))
 
 
+def place_of_number(header: list[str]) -> int:
+    [place] = (place for place, name in enumerate(header) if name in NUMBER_HEADERS)
+    return place
+
+
 def numbers_of(lines: list[list[str]]) -> list[str]:
-    place = lines[0].index("户编号")
+    place = place_of_number(lines[0])
     return [cells[place] for cells in lines[1:]]
 
 
 def number_anew(home: Home, table: str, period: str, number: str, other: str) -> None:
     """Put a county's file into the inbox in which a household has another number."""
     lines = lines_of(home, table, period)
-    place = lines[0].index("户编号")
+    place = place_of_number(lines[0])
     for cells in lines:
         cells[place] = other if cells[place] == number else cells[place]
     department, dataset = table.split("__")
