@@ -49,11 +49,12 @@ def make_quality(warehouse: Warehouse, project: Project, contract: Contract, inp
         return _make_contradictions(warehouse, project, contract)
     if contract.table == "finding":
         selects = [quality.finding_select(project.settings.lake, inputs.deliveries)]
-        selects += [
-            quality.repeated_select(source)
-            for source in project.sources
-            if any(r.mode != "snapshot" or r.corrects for r in in_force(project, source))
-        ]
+        for source in project.sources:
+            receipts = in_force(project, source)
+            if quality.has_repeated(receipts):
+                selects.append(quality.repeated_select(source, receipts))
+            if source.table == linkage.DECISIONS and receipts:
+                selects.append(quality.unfollowed_select(source))
         return write_table(warehouse, contract, " union all ".join(selects))
     is_link_change = contract.name == quality.LINK_CHANGE
     published = project.settings.published / "current" / WAREHOUSE_FILE

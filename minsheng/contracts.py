@@ -148,6 +148,8 @@ class Delivery:
     """Below this share of good rows the whole file is refused and the last good one stays."""
     moves_as_of: bool = True
     """Whether figures describe the latest month that the dataset covers."""
+    asked_by: str | None = None
+    """The table whose workbook is filled in and delivered; it shows its columns beside."""
 
 
 @dataclass(frozen=True)
@@ -169,6 +171,8 @@ class Contract:
     of_history: bool = False
     """The rows depend on what was published before, so the table has no digest."""
     delivery: Delivery | None = None
+    shown_beside: tuple[str, ...] = ()
+    """Headers of the workbook that is filled in and delivered whose cells name nobody."""
 
     @property
     def name(self) -> str:
@@ -196,7 +200,7 @@ def _fields_of(kind: type) -> frozenset[str]:
     return frozenset(each.name for each in fields(kind))
 
 
-CONTRACT_ENTRIES = _fields_of(Contract) - {"layer", "table"}
+CONTRACT_ENTRIES = _fields_of(Contract) - {"layer", "table", "shown_beside"}
 COLUMN_ENTRIES = _fields_of(Column) - {"name", "units"} | {"per"}
 JUDGED_BESIDE = {
     "delivered_on": "date",
@@ -230,7 +234,21 @@ def load_contracts(settings: Settings) -> dict[str, Contract]:
         for key, document in documents.items()
     }
     _bind(contracts, {key: " with ".join(names) for key, names in files.items()})
+    contracts |= {key: _with_workbook(each, contracts) for key, each in contracts.items()}
     return {**contracts, **{f"raw.{c.table}": _raw(c) for c in contracts.values() if c.delivery}}
+
+
+def _with_workbook(contract: Contract, contracts: Mapping[str, Contract]) -> Contract:
+    """The contract with what the workbook shows that asks for its deliveries, if one does."""
+    if not contract.delivery or not contract.delivery.asked_by:
+        return contract
+    asking = contracts.get(contract.delivery.asked_by)
+    if not asking:
+        raise ContractError(
+            f"{contract.name}: asked_by {contract.delivery.asked_by!r} is no table's name"
+        )
+    shown = tuple(each.label_zh for each in asking.columns if each.sensitivity == "none")
+    return replace(contract, shown_beside=shown)
 
 
 def enabled_sources(contracts: Mapping[str, Contract], settings: Settings) -> tuple[Contract, ...]:

@@ -16,12 +16,14 @@ from minsheng.encryption import sealed_parquet, write_sealed
 from minsheng.faults import without_numbers
 from minsheng.headers import header_key, headers_of
 from minsheng.lake import Receipt
+from minsheng.pseudonyms import MINT_LENGTH
 from minsheng.readers import ROW_NUMBER, SHEET_STEP, where
 from minsheng.reasons import Refusal
 
 ROW_HEADER = "退件行号"
 """The sheet's first column: which row of the file that was sent back the cells are of."""
 WORKBOOK_NAME = re.compile(r"退件-([0-9a-f]{16})")
+MINTED = re.compile(rf"[0-9a-f]{{{MINT_LENGTH}}}")
 SHOWN_CHARACTERS = 200
 """Of a text that a workbook shows; a spreadsheet's cell does not hold more than 32767."""
 
@@ -48,8 +50,13 @@ def shown(text: str | None, is_masked: bool) -> str:
 
 
 def told(value: str, is_masked: bool) -> str:
-    """What a department is told of its own value; a person's number may stand in any column."""
-    return masked(value) if is_masked or without_numbers(value) != value else value
+    """What a department is told of its own value; a person's number may stand in any column.
+
+    A key names nobody, though digits of it may look like a number: it says which row is meant.
+    """
+    is_key = MINTED.fullmatch(value) is not None
+    has_number = not is_key and without_numbers(value) != value
+    return masked(value) if is_masked or has_number else value
 
 
 def masked(value: str) -> str:
@@ -65,7 +72,12 @@ def masked_headers(source: Contract, headers: Sequence[str]) -> frozenset[str]:
     found = {True: set[str](), False: set[str]()}
     for column in source.columns:
         found[column.sensitivity == "direct"].update(headers_of(column, headers))
-    return frozenset(headers) - (found[False] - found[True])
+    beside = {header for header in headers if header_key(header) in _keys(source.shown_beside)}
+    return frozenset(headers) - (found[False] - found[True]) - beside
+
+
+def _keys(headers: Iterable[str]) -> frozenset[str]:
+    return frozenset(map(header_key, headers))
 
 
 def merge(

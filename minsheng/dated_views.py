@@ -40,7 +40,11 @@ DATED_VIEWS = {
         """,
     ),
     "linked.status_on": (
-        f"某日所在月的身份 · Who was what in the month of a day; {_LAST_SEEN}",
+        "某日所在月的身份；与 indicators.register_balance 的存量口径不同："
+        "登记已死亡而名册仍列的不计，记录未能关联的月份仍计，终止当月仍计 · "
+        "Who was what in the month of a day. Other than the stock of indicators.register_balance "
+        "it leaves out the dead whom a roll still lists, goes on through months in which a record "
+        f"does not link, and counts the month of an end; {_LAST_SEEN}",
         f"""
         select entity_type, entity_id, status_code, source, county_code, start_month, end_month,
             is_start_known, is_end_known, begin_event_code, end_event_code, last_seen_month,

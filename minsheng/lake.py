@@ -21,6 +21,9 @@ PERIOD = re.compile(r"(?<!\d)((?:19|20)\d{2})(?:\s*[-_.年]?\s*(0[1-9]|1[0-2]|[1
 
 MONTHS_OF_A_YEAR = 12
 RECEIPT_FILE = "receipt.json"
+AREA_CODE = re.compile(r"\d{12}")
+AREA_DIGITS = (2, 4, 6, 9)
+"""Of a province, a city, a county and a town; a village has all twelve."""
 
 
 class DeliveryError(ValueError):
@@ -245,6 +248,47 @@ def corrected_by(receipt: Receipt, known: Iterable[Receipt]) -> tuple[Receipt, .
     )
 
 
+def corrections_of(receipts: Sequence[Receipt]) -> tuple[tuple[str, str], ...]:
+    """Pairs of a delivery and a correction of it; of a row of both the correction's counts."""
+    return tuple(
+        (earlier.delivery_id, receipt.delivery_id)
+        for receipt in receipts
+        for earlier in corrected_by(receipt, receipts)
+    )
+
+
+def overlapping(receipts: Sequence[Receipt]) -> dict[str, str]:
+    """Snapshots that count whose sender's area holds, or lies in, another's of the same period.
+
+    Each, in order of delivery, with the digits that the codes of all areas in its sender's begin
+    with: none where the file is for the whole place. A unit that is no area lies in the whole.
+    """
+    areas: dict[tuple[str, str], set[str]] = {}
+    for receipt in receipts:
+        areas.setdefault((receipt.table, receipt.period), set()).add(_area_prefix(receipt.sender))
+
+    def overlaps(receipt: Receipt) -> bool:
+        own, others = _area_prefix(receipt.sender), areas[receipt.table, receipt.period]
+        holders = [own[:digits] for digits in (0, *AREA_DIGITS) if digits < len(own)]
+        return len(others) > 1 and (
+            not others.isdisjoint(holders)
+            or any(other != own and other.startswith(own) for other in others)
+        )
+
+    return {
+        receipt.delivery_id: _area_prefix(receipt.sender)
+        for receipt in sorted(receipts, key=lambda each: each.order)
+        if receipt.mode == "snapshot" and overlaps(receipt)
+    }
+
+
+def _area_prefix(sender: str | None) -> str:
+    """The digits of an area's code without those that only fill it; a unit's name as it is."""
+    if not sender or not AREA_CODE.fullmatch(sender):
+        return sender or ""
+    return next((sender[:n] for n in AREA_DIGITS if not sender[n:].strip("0")), sender)
+
+
 def withdrawn(receipts: Iterable[Receipt]) -> frozenset[str]:
     """Deliveries that were withdrawn; a withdrawal may be withdrawn in its turn."""
     gone: set[str] = set()
@@ -332,23 +376,41 @@ def due_date(receipt: Receipt, promised_days: int) -> date:
     following = date(
         receipt.period_month.year + ahead // MONTHS_OF_A_YEAR, ahead % MONTHS_OF_A_YEAR + 1, 1
     )
-    return last_day(following) + timedelta(days=promised_days + 1)
+    return _promised(following, promised_days)
+
+
+def _promised(month: date, promised_days: int) -> date:
+    """The day from which a delivery of a period that ends with `month` is later than promised."""
+    return last_day(month) + timedelta(days=promised_days + 1)
+
+
+def _period_of(day: date, receipt: Receipt) -> str:
+    """The period in which `day` lies, of the length of the receipt's."""
+    return f"{day:%Y-%m}" if "-" in receipt.period else f"{day:%Y}"
 
 
 def next_due(receipts: Sequence[Receipt], promised_days: int, silence_months: int) -> date | None:
     """The day from which the first sender's next delivery of a dataset is later than promised.
 
     A sender that has been silent for `silence_months` up to the dataset's latest is not expected.
+    What was promised counts from the period in which a sender first delivered: no file of an
+    earlier one is due, however old those are with which it begins.
     """
     latest: dict[str | None, Receipt] = {}
+    begun: dict[str | None, date] = {}
     for receipt in sorted(receipts, key=lambda each: each.period_month):
         latest[receipt.sender] = receipt
+        first = begun.get(receipt.sender, receipt.delivered_on)
+        begun[receipt.sender] = min(first, receipt.delivered_on)
     if not latest:
         return None
     newest = _month_number(max(receipt.period_month for receipt in latest.values()))
     return min(
-        due_date(receipt, promised_days)
-        for receipt in latest.values()
+        max(
+            due_date(receipt, promised_days),
+            _promised(last_month(_period_of(begun[sender], receipt)), promised_days),
+        )
+        for sender, receipt in latest.items()
         if newest - _month_number(receipt.period_month) <= silence_months
     )
 

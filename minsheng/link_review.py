@@ -6,6 +6,7 @@ A decision comes back like any other delivery, in the columns that the workbook 
 import hashlib
 import io
 from collections.abc import Sequence
+from decimal import Decimal
 from pathlib import Path
 
 import duckdb
@@ -233,6 +234,8 @@ def _workbook(connection: duckdb.DuckDBPyConnection, review: Contract, decision:
         bold = workbook.add_format({"bold": True})
         text = workbook.add_format({"num_format": "@"})
         asked = workbook.add_format({"num_format": "@", "bg_color": "#FFF2CC"})
+        amount = workbook.add_format({"num_format": "#,##0.00"})
+        count = workbook.add_format({"num_format": "0"})
         sheet = workbook.add_worksheet(DECISIONS_SHEET)
         sheet.write_row(0, 0, [column.label_zh for column in (*asked_for, *shown)], bold)
         last = len(asked_for)
@@ -244,7 +247,11 @@ def _workbook(connection: duckdb.DuckDBPyConnection, review: Contract, decision:
             for column in range(len(keys), last):
                 sheet.write_blank(place, column, None, asked)
             for column, value in enumerate(values[len(keys) :], start=last):
-                sheet.write_string(place, column, "" if value is None else str(value), text)
+                if isinstance(value, int | Decimal):
+                    number = amount if isinstance(value, Decimal) else count
+                    sheet.write_number(place, column, value, number)
+                else:
+                    sheet.write_string(place, column, value or "", text)
         decided = [column.name for column in asked_for].index("link_decision_code")
         if rows:
             listed = {"validate": "list", "source": [word for (word,) in words]}

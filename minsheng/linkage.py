@@ -8,15 +8,16 @@ published once resolves for ever.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import duckdb
 
 from minsheng import identity, link_pairs, notions, pinyin
-from minsheng.contracts import Contract
+from minsheng.contracts import Contract, Rule
 from minsheng.headers import NOTHING
 from minsheng.link_review import review_select
 from minsheng.link_rules import RuleTable
+from minsheng.notions import PLACES
 from minsheng.pseudonyms import PseudonymKey, mint
 from minsheng.quoting import literal
 
@@ -70,13 +71,10 @@ READS: Mapping[str, frozenset[str]] = {
         | {f"vault.{table}" for table in ("record", "node", "trait", "pair", "membership")}
     ),
     "identity": frozenset({"vault.record", "vault.membership"}),
-    "household": frozenset({"staged", "reference.area_today"}),
+    "household": frozenset({"staged", "meta.delivery", "reference.area_today"}),
     "loose_record": frozenset({"staged", "vault.identity"}),
 }
 """What each table of the layer is made from; `staged` stands for every source."""
-
-PLACES = 4294967296
-"""More than a delivery has rows: orders of delivery times this plus the row number."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +83,7 @@ class Given:
 
     sources: Sequence[Contract]
     earlier: Mapping[str, str]
-    """For each dataset a FROM item of accepted rows of deliveries that no longer count."""
+    """For each dataset a FROM item of accepted rows of deliveries that count no more or in part."""
     rules: RuleTable
     secret: PseudonymKey
     received: str
@@ -117,23 +115,70 @@ def table_selects(connection: duckdb.DuckDBPyConnection, table: str, given: Give
         return [review_select(given.sources)]
     if table == "identity":
         return [IDENTITY_SELECT]
-    return [notions.household_select(given.sources, given.secret)]
+    return [notions.household_select(given.sources, given.earlier, given.secret)]
 
 
 DECISION_SELECT = f"""
+with stated as (
+    select
+        least(one_key, other_key) as one_key,
+        greatest(one_key, other_key) as other_key,
+        coalesce(decided_from, '') as decided_from,
+        link_decision_code,
+        decided_date,
+        delivery_id,
+        row_number,
+        delivery_order * {PLACES} + row_number as place
+    from staged.{DECISIONS}
+    join meta.delivery as delivery using (delivery_id)
+    where link_decision_code is not null
+),
+latest as (
+    select one_key, other_key, decided_from, max(decided_date) as decided_date
+    from stated
+    group by all
+),
+withdrawn as (
+    select one_key, other_key, decided_from, decided_date, max(place) as until
+    from stated
+    where link_decision_code = 'withdraw'
+    group by all
+)
 select
-    least(one_key, other_key) as one_key,
-    greatest(one_key, other_key) as other_key,
-    coalesce(decided_from, '') as decided_from,
-    arg_max(link_decision_code, (decided_date, delivery_order, row_number)) as link_decision_code,
-    max(decided_date) as decided_date
-from staged.{DECISIONS}
-join meta.delivery as delivery using (delivery_id)
-where link_decision_code is not null
-group by all
-having arg_max(link_decision_code, (decided_date, delivery_order, row_number)) <> 'withdraw'
+    one_key,
+    other_key,
+    decided_from,
+    max(link_decision_code) as link_decision_code,
+    decided_date,
+    arg_max(stated.delivery_id, place) as delivery_id,
+    arg_max(stated.row_number, place) as row_number
+from stated
+join latest using (one_key, other_key, decided_from, decided_date)
+left join withdrawn using (one_key, other_key, decided_from, decided_date)
+where place > coalesce(withdrawn.until, -1)
+group by one_key, other_key, decided_from, decided_date
+having count(distinct link_decision_code) = 1
 """
-"""The SELECT of `vault.decision`: what stands decided last of a pair of keys and a dataset."""
+"""The SELECT of `vault.decision`: what stands decided last of a pair of keys and a dataset.
+
+Where two of one day contradict each other, and no withdrawal lies between, neither stands.
+"""
+
+
+def promised_of_decisions(decision: Contract, sources: Sequence[Contract]) -> Contract:
+    """The contract of decisions, in which a split names one of the `sources` that name persons."""
+    known = [source for source in sources if is_personal(source)]
+    listed = ", ".join(literal(source.table) for source in known)
+    words = "、".join(f"{source.table}（{source.description_zh}）" for source in known)
+    rule = Rule(
+        "split_names_a_known_dataset",
+        "critical",
+        f"decided_from is null or decided_from in ({listed or 'null'})",
+        ("decided_from",),
+        "移出数据集不是本地已启用的、按人填报的数据集",
+        f"请填写以下之一：{words}",
+    )
+    return replace(decision, rules=(*decision.rules, rule))
 
 
 def record_select(given: Given, has_splits: bool = True) -> str:
@@ -206,9 +251,10 @@ select source, record_identity, id_number, number, id_status_code, name_key, rec
         case when {IS_SHARED} and not is_split then number || '|' || name_key
         else source || '|' || record_identity end
     ) as node,
-    is_split
+    is_split,
+    split_from
 from (
-    select named.*, parted.source is not null as is_split
+    select named.*, parted.split_from is not null as is_split, parted.split_from
     from named
     left join parted using (source, record_identity)
 )
@@ -229,9 +275,9 @@ def _split_select(secret: PseudonymKey) -> str:
     with splits as (
         select distinct one_key, decided_from from vault.decision where link_decision_code = 'split'
     )
-    select source, record_identity
+    select source, record_identity, one_key as split_from
     from (
-        select source, record_identity, decided_from is not null as is_decided,
+        select source, record_identity, keyed.one_key, decided_from is not null as is_decided,
             bool_and(decided_from is not null) over same_key as is_whole,
             first_value(source) over (same_key order by first_record, source) as first_source
         from (select *, {mint(secret, own_text)} as one_key from named) as keyed
@@ -446,7 +492,10 @@ def is_personal(source: Contract) -> bool:
     return any(column.name == "record_identity" for column in source.columns)
 
 
-_NO_SPLITS = "select null::varchar as source, null::varchar as record_identity where false"
+_NO_SPLITS = """
+    select null::varchar as source, null::varchar as record_identity, null::varchar as split_from
+    where false
+"""
 _NO_RECORDS = """
     select null::varchar as source, null::varchar as record_identity, null::varchar as id_number,
         0 as record_count, 0 as first_record

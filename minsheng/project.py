@@ -36,7 +36,10 @@ class Project:
     def contracts(self) -> dict[str, Contract]:
         contracts = load_contracts(self.settings)
         found = contradictions.promised(contracts[contradictions.CONTRADICTION], self.catalogue)
-        return {**contracts, found.name: found}
+        sources = enabled_sources(contracts, self.settings)
+        decided = contracts[f"staged.{linkage.DECISIONS}"]
+        decided = linkage.promised_of_decisions(decided, sources)
+        return {**contracts, found.name: found, decided.name: decided}
 
     @cached_property
     def catalogue(self) -> tuple[Contradiction, ...]:
@@ -228,7 +231,8 @@ def table_reads(project: Project) -> dict[str, tuple[str, ...]]:
             reads[contract.name] = (*staged, known)
         elif contract.layer == "reference" or contract.name in ("meta.policy_item", "meta.columns"):
             reads[contract.name] = ()
-    reads["meta.delivery"] = reads["quality.finding"] = (*raw, *staged)
+    reads["meta.delivery"] = (*raw, *staged)
+    reads["quality.finding"] = (*raw, *staged, "linked.link_decision", "reference.code")
     reads[contradictions.CONTRADICTION] = contradictions.tables_read(project.catalogue)
     reads["quality.link_change"] = ("linked.person_alias", "meta.build", "reference.link_limit")
     reads["quality.restatement"] = (

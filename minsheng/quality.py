@@ -58,22 +58,55 @@ def finding_select(folder: Path, receipts: Sequence[Receipt]) -> str:
 REPLACED = {
     "append": ("key_was_delivered_before", "warning"),
     "upsert": ("key_was_delivered_again", "note"),
-    "snapshot": ("row_was_mended", "note"),
+    "snapshot": ("key_was_delivered_again", "note"),
 }
 """Why an accepted row does not count, by how the deliveries of the dataset add up."""
+MENDED = ("row_was_mended", "note")
 
 
-def repeated_select(source: Contract) -> str:
-    """Accepted rows in whose place a row of another delivery counts."""
+def has_repeated(receipts: Sequence[Receipt]) -> bool:
+    """Whether of the rows of deliveries that count some may not, since others have their place."""
+    return bool(
+        any(receipt.mode != "snapshot" or receipt.corrects for receipt in receipts)
+        or lake.overlapping(receipts)
+    )
+
+
+def repeated_select(source: Contract, receipts: Sequence[Receipt]) -> str:
+    """Accepted rows of the deliveries `receipts` in whose place a row of another one counts."""
     assert source.delivery
     rule, severity = REPLACED[source.delivery.mode]
-    told = f"{literal(rule)} as rule, {literal(severity)} as severity"
+    received = f"restricted.received.{source.table}"
+    pairs = ", ".join(f"({literal(b)}, {literal(a)})" for b, a in lake.corrections_of(receipts))
     return f"""
-        select {literal(source.table)} as source, delivery_id, row_number, {told}
-        from restricted.received.{source.table} where refused_by is null
-        except
-        select {literal(source.table)} as source, delivery_id, row_number, {told}
-        from {source.name}
+        select {literal(source.table)} as source, delivery_id, row_number,
+            case when mended.delivery_id is null then {literal(rule)}
+                else {literal(MENDED[0])} end as rule,
+            case when mended.delivery_id is null then {literal(severity)}
+                else {literal(MENDED[1])} end as severity
+        from (
+            select delivery_id, row_number from {received} where refused_by is null
+            except
+            select delivery_id, row_number from {source.name}
+        )
+        left join (
+            select distinct chain.before as delivery_id, row_number
+            from (values {pairs or "(null::varchar, null::varchar)"}) as chain (before, after)
+            join {received} as corrected on corrected.delivery_id = chain.after
+        ) as mended using (delivery_id, row_number)
+    """
+
+
+def unfollowed_select(decisions: Contract) -> str:
+    """Decisions on who is one person that are not followed."""
+    return f"""
+        select {literal(decisions.table)} as source, decision.delivery_id, decision.row_number,
+            'decision_is_' || decision.link_decision_state_code as rule, 'warning' as severity
+        from linked.link_decision as decision
+        join reference.code as state
+            on state.code_list = 'link_decision_state'
+            and state.code = decision.link_decision_state_code
+        where state.has_attribute
     """
 
 

@@ -1,6 +1,6 @@
 """From the lake to tables: the rows of a dataset as received, and those of them that count."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from pathlib import Path
 
@@ -39,11 +39,15 @@ def make_raw(warehouse: Warehouse, project: Project, source: Contract) -> int:
 
 
 def earlier_rows(project: Project) -> dict[str, str]:
-    """For each dataset the accepted rows of deliveries that no longer count, as a FROM item."""
+    """For each dataset a FROM item of accepted rows of deliveries that do not count, or in part.
+
+    Of a delivery in whose place others stand for some rows all rows are among them.
+    """
     found = {}
     for source in project.sources:
         known = lake.read_receipts(project.settings.lake, source.table)
-        counted = {receipt.delivery_id for receipt in in_force(project, source)}
+        counting = in_force(project, source)
+        counted = {receipt.delivery_id for receipt in counting} - set(lake.overlapping(counting))
         gone = [
             receipt
             for receipt in known
@@ -77,18 +81,16 @@ def make_staged(warehouse: Warehouse, project: Project, source: Contract) -> int
 
     A row that a correction brings back stands in the place of the row that was sent back. Where
     deliveries add up, of the rows of one key the first delivered stands (append), or that of the
-    latest period and of this the last delivered (upsert).
+    latest period and of this the last delivered (upsert). Of snapshots of one period, one of them
+    of an area that holds the other's, the row of one key that was delivered last stands.
     """
     assert source.delivery
     receipts = in_force(project, source)
     columns = ", ".join(column.name for column in source.columns)
     received = f"restricted.{RECEIVED_SCHEMA}.{quoted(source.table)}"
     select = f"select {columns} from {received} as own where refused_by is null"
-    replaced = [
-        (earlier.delivery_id, receipt.delivery_id)
-        for receipt in receipts
-        for earlier in lake.corrected_by(receipt, receipts)
-    ]
+    replaced = lake.corrections_of(receipts)
+    overlapping = lake.overlapping(receipts)
     if replaced:
         pairs = ", ".join(f"({literal(before)}, {literal(after)})" for before, after in replaced)
         select += f"""
@@ -119,11 +121,42 @@ def make_staged(warehouse: Warehouse, project: Project, source: Contract) -> int
                     where id = delivery_id) {"desc" if is_upsert else "asc"}
             ) = 1
         """
+    elif overlapping:
+        select = _told_once(source, columns, select, overlapping)
     elif not replaced:
         write_view(warehouse, source, "staged", select)
         return sum(receipt.rows_accepted for receipt in receipts)
     write_view(warehouse, source, "staged", select)
     return int(str(warehouse.rows(f"select count(*) from {source.name}")[0][0]))
+
+
+def _told_once(source: Contract, columns: str, select: str, overlapping: Mapping[str, str]) -> str:
+    """The rows of `select` but for those whose key a later delivery of the area has.
+
+    `overlapping` has the deliveries in order, each with the beginning of the codes of its area.
+    """
+    places = ", ".join(
+        f"({literal(delivery)}, {place}, {literal(area)})"
+        for place, (delivery, area) in enumerate(overlapping.items())
+    )
+    same_key = " and ".join(f"own.{name} is not distinct from later.{name}" for name in source.key)
+    return f"""
+        with counted as ({select}),
+        placed as (
+            select counted.*, place, area
+            from counted
+            join (values {places}) as listed (delivery_id, place, area) using (delivery_id)
+        )
+        select {columns}
+        from counted
+        anti join (
+            select own.delivery_id, own.row_number
+            from placed as own
+            join placed as later on {same_key}
+                and later.place > own.place and later.area <> own.area
+                and (starts_with(later.area, own.area) or starts_with(own.area, later.area))
+        ) as told_again using (delivery_id, row_number)
+    """
 
 
 JUDGED = ("unreadable", "disagreeing", "misspelt", "refused_by", "warned_by")

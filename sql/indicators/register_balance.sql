@@ -1,24 +1,41 @@
 -- One row per status, county and month in which its register has come whole, or in which a register
--- that states its own dates begins or ends one; the first month of a register has no row.
+-- that states its own dates begins or ends one; the first month of a register has no row. Who is in
+-- no county that is known has rows of its own, in months in which the register of all has come whole.
 -- What stood before and what came in less what went out should be what stands now. The stock of a roll
 -- is counted in the roll itself, that of a register with dates of its own by its persons or households,
 -- each once; what came and went is what linked.register_flow says, and counts there. Of a roll the
 -- month before is that of the last complete roll, of the others the last one with a row.
 -- A negative difference lacks persons or households, a positive one has too many.
 with roll as (
+    -- '' stands for the unknown county until the end
     select distinct source, county_code, period_month as month
     from linked.expected_delivery
     where is_complete
+    union all
+    select source, '' as county_code, period_month as month
+    from linked.expected_delivery
+    group by source, period_month
+    having min(case when is_complete then 1 else 0 end) = 1
 ),
 status as (
-    select distinct entity_type, status_code, source
+    select
+        entity_type,
+        status_code,
+        source,
+        count(*) > count(county_code) as is_unknown_somewhere
     from linked.status_sighting
+    group by entity_type, status_code, source
 ),
 listed as (
-    select status_code, source, county_code, period_month as month, count(*) as stock_count
+    select
+        status_code,
+        source,
+        coalesce(county_code, '') as county_code,
+        period_month as month,
+        count(*) as stock_count
     from linked.status_sighting
     where is_confirmed
-    group by status_code, source, county_code, period_month
+    group by status_code, source, coalesce(county_code, ''), period_month
 ),
 roll_stock as (
     select
@@ -29,7 +46,9 @@ roll_stock as (
         roll.month,
         coalesce(listed.stock_count, 0) as stock_count
     from roll
-    join status on status.source = roll.source
+    join status
+        on status.source = roll.source
+        and (roll.county_code <> '' or status.is_unknown_somewhere)
     left join listed
         on listed.source = roll.source
         and listed.status_code = status.status_code
@@ -42,7 +61,7 @@ stated as (
         entity_id,
         status_code,
         source,
-        county_code,
+        coalesce(county_code, '') as county_code,
         start_month,
         coalesce(end_month, date '9999-12-01') as end_month,
         max(coalesce(end_month, date '9999-12-01')) over (
@@ -53,7 +72,6 @@ stated as (
         delivery_id,
         row_number
     from linked.status_statement
-    where county_code is not null
 ),
 held as (
     select
@@ -133,19 +151,19 @@ flow as (
     select
         status_code,
         source,
-        county_code,
+        coalesce(county_code, '') as county_code,
         month,
         sum(case when is_counted and is_in then 1 else 0 end) as in_count,
         sum(case when is_counted and not is_in then 1 else 0 end) as out_count,
         sum(case when is_finding then 1 else 0 end) as finding_count
     from linked.register_flow
-    group by status_code, source, county_code, month
+    group by status_code, source, coalesce(county_code, ''), month
 )
 select
     followed.entity_type,
     followed.status_code,
     followed.source,
-    followed.county_code,
+    nullif(followed.county_code, '') as county_code,
     followed.month,
     followed.prior_month,
     followed.prior_count,

@@ -7,6 +7,7 @@
 -- Not counted, and a finding, is who is new with a start before the roll that did not list it, and who
 -- comes or goes because a record does not link. A death or a move counts though the person is still
 -- listed, which is a finding too, and so is a start that a register states before the end of another.
+-- Who is in no county that is known is followed from register to register of all counties.
 with complete as (
     select
         source,
@@ -16,6 +17,12 @@ with complete as (
     from linked.expected_delivery
     where is_complete
     group by source, county_code, period_month
+    union all
+    -- '' stands for the unknown county until the end
+    select source, '' as county_code, period_month as month, min(period_start) as period_start
+    from linked.expected_delivery
+    group by source, period_month
+    having min(case when is_complete then 1 else 0 end) = 1
 ),
 begun as (
     select source, period_month as month, min(first_month) as first_month
@@ -51,16 +58,21 @@ listed as (
         entity_id,
         status_code,
         source,
-        county_code,
+        coalesce(county_code, '') as county_code,
         period_month as month,
         stated_start_month,
         delivery_id,
         row_number
     from linked.status_sighting
-    where is_confirmed and county_code is not null
+    where is_confirmed
 ),
 unconfirmed as (
-    select entity_type, entity_id, status_code, county_code, period_month as month
+    select
+        entity_type,
+        entity_id,
+        status_code,
+        coalesce(county_code, '') as county_code,
+        period_month as month
     from linked.status_sighting
     where not is_confirmed
 ),
@@ -238,7 +250,7 @@ stated as (
         entity_id,
         status_code,
         source,
-        county_code,
+        coalesce(county_code, '') as county_code,
         start_month,
         end_month,
         delivery_id,
@@ -249,7 +261,6 @@ stated as (
             rows between unbounded preceding and 1 preceding
         ) as end_before
     from linked.status_statement
-    where county_code is not null
 ),
 flow as (
     select
@@ -327,7 +338,7 @@ select
     flow.entity_id,
     flow.status_code,
     flow.source,
-    flow.county_code,
+    nullif(flow.county_code, '') as county_code,
     flow.month,
     flow.flow_code,
     kind.has_attribute as is_in,

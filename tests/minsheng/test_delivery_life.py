@@ -511,6 +511,62 @@ def test_a_late_file_of_an_earlier_month_does_not_undo_a_later_one(desk: Desk) -
     ]
 
 
+# ── the whole place and its parts ────────────────────────────────────────────────────────────────
+
+COUNTY, TOWN, OTHER_TOWN = "330302000000", "330302006000", "330302023000"
+
+
+def replaced_by(desk: Desk) -> dict[str, list[str]]:
+    """What is noted of the accepted rows of each delivery that do not count."""
+    settings, contracts = desk.project.settings, desk.project.contracts
+    with open_warehouse(settings, settings.builds / "a") as warehouse:
+        for source in desk.project.sources:
+            make_raw(warehouse, desk.project, source)
+            make_staged(warehouse, desk.project, source)
+        inputs = gather_inputs(desk.project)
+        make_quality(warehouse, desk.project, contracts["quality.finding"], inputs)
+        found = warehouse.rows(
+            "select delivery_id, list(rule || ' ' || severity order by row_number) "
+            "from quality.finding where severity = 'note' group by all"
+        )
+    return {str(delivery): rules for delivery, rules in found}  # type: ignore[misc]
+
+
+def test_a_row_of_the_county_and_of_its_town_counts_once_as_delivered_last(desk: Desk) -> None:
+    both = f"{ZHANG},张三,低保金,1\n"
+    county = desk.take(
+        PAYMENT, f"{COUNTY}/2022-06.csv", PAYMENT_HEADER + both + f"{WANG},王五,低保金,2\n"
+    )
+    later = PAYMENT_HEADER + both.replace(",1", ",3") + f"{LI},李四,低保金,4\n"
+    desk.take(PAYMENT, f"{TOWN}/2022-06.csv", later, day="2023-01-11")
+    assert staged(desk, PAYMENT, "person_name, amount_yuan::integer") == [
+        ("张三", 3),
+        ("李四", 4),
+        ("王五", 2),
+    ]
+    assert replaced_by(desk)[county.delivery_id] == ["key_was_delivered_again note"]
+    desk.take(PAYMENT, "2022-06.csv", PAYMENT_HEADER + f"{LI},李四,低保金,5\n", day="2023-01-12")
+    assert ("李四", 5) in staged(desk, PAYMENT, "person_name, amount_yuan::integer")
+
+
+def test_a_row_of_two_towns_or_of_two_months_counts_in_both(desk: Desk) -> None:
+    rows = PAYMENT_HEADER + f"{ZHANG},张三,低保金,1\n"
+    desk.take(PAYMENT, f"{TOWN}/2022-06.csv", rows)
+    desk.take(PAYMENT, f"{OTHER_TOWN}/2022-06.csv", rows, day="2023-01-11")
+    desk.take(PAYMENT, f"{COUNTY}/2022-07.csv", rows, day="2023-01-12")
+    assert len(staged(desk, PAYMENT, "person_name")) == 3
+
+
+def test_a_mended_row_of_a_town_takes_the_place_of_the_countys(desk: Desk) -> None:
+    bad = PAYMENT_HEADER + f"{ZHANG},张三,低保金,-1\n{LI},李四,低保金,4\n"
+    town = desk.take(PAYMENT, f"{TOWN}/2022-06.csv", bad)
+    rows = PAYMENT_HEADER + f"{ZHANG},张三,低保金,2\n"
+    county = desk.take(PAYMENT, f"{COUNTY}/2022-06.csv", rows, day="2023-01-11")
+    send_back(desk, town, {"E3": "3"})
+    assert staged(desk, PAYMENT, "person_name, amount_yuan::integer") == [("张三", 3), ("李四", 4)]
+    assert replaced_by(desk)[county.delivery_id] == ["key_was_delivered_again note"]
+
+
 # ── what is wrong, row by row ────────────────────────────────────────────────────────────────────
 
 

@@ -250,9 +250,9 @@ def test_only_a_right_number_tells_namesakes_of_a_source_apart_alone(
 
 def test_a_household_s_key_is_the_hmac_of_its_county_and_number(registry: Registry) -> None:
     registry.deliver(("d1", ROLL, [(None, "甲一"), (None, "甲二")]))
-    assert registry.warehouse.rows("from vault.household") == [
-        ("330324|001", key("household|330324|001"))
-    ]
+    assert registry.warehouse.rows(
+        "select household_identity, household_id from vault.household"
+    ) == [("330324|001", key("household|330324|001"))]
 
 
 def test_the_same_number_in_another_county_is_another_household(registry: Registry) -> None:
@@ -714,6 +714,23 @@ def test_who_was_found_to_be_two_is_not_asked_again(registry: Registry) -> None:
     assert registry.warehouse.rows("select count(*) from vault.review") == [(0,)]
 
 
+def test_decisions_of_one_day_that_contradict_each_other_leave_the_pair_open(
+    registry: Registry,
+) -> None:
+    registry.deliver(("d1", ROLL, [(NUMBER, "王小伟")]), ("d2", INSURANCE, [(NUMBER, "李四方")]))
+    one, other = map(str, registry.persons())
+    day = "2023-05-01"
+    link, part = (one, other, "link", None, day), (other, one, "part", None, day)
+    registry.decide((one, other, "link", None, "2023-04-01"), link, part)
+    assert registry.persons() == [one, other]
+    assert doubts(registry) == [("number_of_another", "asked")]
+    # a withdrawal between them, or a later day, says which is meant
+    registry.decide(part, (one, other, "withdraw", None, day), link)
+    assert registry.persons() == [one, one]
+    registry.decide(link, part, (one, other, "part", None, "2023-05-02"))
+    assert doubts(registry) == [("number_of_another", "decided")]
+
+
 def test_a_pair_decided_twice_on_one_day_is_one_pair(registry: Registry) -> None:
     registry.deliver(("d1", ROLL, [(NUMBER, "王小伟")]), ("d2", INSURANCE, [(NUMBER, "李四方")]))
     one, other = map(str, registry.persons())
@@ -970,5 +987,5 @@ def test_sources_that_name_nobody_make_no_persons_and_no_households(registry: Re
     given = linkage.Given(
         nameless, {}, load_link_rules(registry.project.settings), SECRET, "received"
     )
-    for select in (linkage.record_select(given), notions.household_select(nameless, SECRET)):
+    for select in (linkage.record_select(given), notions.household_select(nameless, {}, SECRET)):
         assert registry.warehouse.rows(select) == []

@@ -13,7 +13,16 @@ from minsheng import lake
 from minsheng.lock import is_refreshing, refresh_lock
 from minsheng.outcome import NOTE, note_refresh, read_note
 from minsheng.status import status_of, status_text
-from tests.minsheng.desk import NOW, PAYMENT, PAYMENT_HEADER, ZHANG, Desk
+from tests.minsheng.desk import (
+    INCOME,
+    INCOME_HEADER,
+    NOW,
+    PAYMENT,
+    PAYMENT_HEADER,
+    VILLAGE,
+    ZHANG,
+    Desk,
+)
 
 GOOD = f"{PAYMENT_HEADER}{ZHANG},张三,低保金,500\n"
 HOLD = """
@@ -131,6 +140,27 @@ def test_what_no_database_gave_is_told_until_it_is_asked_again(desk: Desk) -> No
     assert "unfetched civil_affairs" in shown(desk).replace("not fetched: ", "")
     note_refresh(settings, "nothing_new", "nothing new", NOW + timedelta(minutes=2), [])
     assert "unfetched" not in shown(desk)
+
+
+def test_a_new_source_is_late_once_the_month_of_its_first_file_is(
+    desk: Desk,
+) -> None:
+    def stale_since() -> dict[str, object]:
+        sources = status_of(desk.project.settings)["sources"]
+        assert isinstance(sources, list)
+        return {each["source"]: each["stale_since"] for each in sources}
+
+    row = f"{ZHANG},张三,低保金,1\n"
+    desk.take(INCOME, "2022.csv", INCOME_HEADER + f"1,3,{VILLAGE},5\n", day="2023-01-10")
+    # a month that was over long ago is the first that the new source delivers
+    desk.take(PAYMENT, "2022-06.csv", PAYMENT_HEADER + row, day="2022-12-20")
+    assert stale_since()["civil_affairs/relief_payment"] is None
+    # promised 40 days after the end of the month, of December on
+    desk.take(INCOME, "2023.csv", INCOME_HEADER + f"1,3,{VILLAGE},5\n", day="2023-02-28")
+    assert stale_since()["civil_affairs/relief_payment"] == "2023-02-10"
+    # what delivered before is late by its own months
+    desk.take(PAYMENT, "2021-06.csv", PAYMENT_HEADER + row, day="2021-07-20")
+    assert stale_since()["civil_affairs/relief_payment"] == "2022-09-10"
 
 
 def test_misplaced_files_are_told_by_their_place(desk: Desk) -> None:

@@ -1,5 +1,6 @@
 """Who is who from refresh to refresh: a decision comes back, counts, and can be undone."""
 
+import csv
 from datetime import datetime
 from pathlib import Path
 
@@ -7,6 +8,8 @@ import openpyxl
 import pytest
 import yaml
 
+from minsheng import lake
+from minsheng.contracts import load_contracts
 from minsheng.demo import generate
 from minsheng.link_report import agreement, report
 from minsheng.pseudonyms import keep_demo_secret
@@ -18,6 +21,14 @@ pytestmark = pytest.mark.slow
 
 DECISION = "casework__link_decision"
 HOUSEHOLDS = 120
+NUMBER_HEADERS = {
+    header
+    for contract in load_contracts(load_settings(deployment=CORE)).values()
+    if contract.name == "staged.agriculture__household_roll"
+    for header in contract.column("household_number").headers
+}
+COUNTY = "330328000000"
+ROLL, LEDGER = "agriculture__household_roll", "agriculture__household_income"
 ALIASES = "select alias_id, person_id from linked.person_alias order by alias_id"
 
 
@@ -135,6 +146,76 @@ def test_a_decision_without_a_day_or_a_name_is_refused(decided: Home) -> None:
     assert decided.rows(
         "select failing_rows from quality.check_result where check_name = 'decided_keys_are_known'"
     ) == [(3,)]
+    assert decided.rows(
+        "select rule, severity, count(*) from quality.finding "
+        f"where source = '{DECISION}' and severity = 'warning' group by all"
+    ) == [("decision_is_about_nobody", "warning", 3)]
+
+
+def lines_of(home: Home, table: str, period: str) -> list[list[str]]:
+    """The cells of a county's file in force, its header first."""
+    receipts = lake.effective(lake.read_receipts(home.settings.lake, table), None)
+    [receipt] = [r for r in receipts if (r.sender, r.period) == (COUNTY, period)]
+    [original] = (lake.delivery_folder(home.settings.lake, receipt) / "original").glob("*.csv")
+    return list(csv.reader(original.read_text(encoding="utf-8-sig").splitlines()))
+
+
+def place_of_number(header: list[str]) -> int:
+    [place] = (place for place, name in enumerate(header) if name in NUMBER_HEADERS)
+    return place
+
+
+def numbers_of(lines: list[list[str]]) -> list[str]:
+    place = place_of_number(lines[0])
+    return [cells[place] for cells in lines[1:]]
+
+
+def number_anew(home: Home, table: str, period: str, number: str, other: str) -> None:
+    """Put a county's file into the inbox in which a household has another number."""
+    lines = lines_of(home, table, period)
+    place = place_of_number(lines[0])
+    for cells in lines:
+        cells[place] = other if cells[place] == number else cells[place]
+    department, dataset = table.split("__")
+    folder = home.settings.inbox / department / dataset / COUNTY
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / f"{period}更正{other}.csv").open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file).writerows(lines)
+
+
+def test_a_household_with_another_number_is_the_same_in_the_next_version(own_home: Home) -> None:
+    households = "select * from linked.household order by household_id"
+    incomes = "select household_id, year, total_yuan from indicators.household_year order by all"
+    aliases = "select alias_id, household_id from linked.household_alias"
+    renamed = (
+        "select household_notion, lineage_code, count(*) from linked.household_alias "
+        "where lineage_code is not null group by all order by all"
+    )
+    before, was_earned, known = (own_home.rows(each) for each in (households, incomes, aliases))
+    assert own_home.rows(renamed) == []
+    rolls = [numbers_of(lines_of(own_home, ROLL, period)) for period in ("2021", "2022")]
+    ledger = numbers_of(lines_of(own_home, LEDGER, "2022"))
+    # the members are the same in both years
+    number = next(
+        each
+        for each in ledger
+        if rolls[0].count(each) == rolls[1].count(each) > 1 and len(each) == len(ledger[0])
+    )
+    for table in (ROLL, LEDGER):
+        number_anew(own_home, table, "2022", number, "9" * len(number))
+    refreshed(own_home)
+    assert own_home.rows(households) == before
+    assert own_home.rows(incomes) == was_earned
+    assert own_home.rows(renamed) == [("roll", "continues", 1)]
+    # and in a third, in which the whole past has the other number
+    for period in ("2018", "2019", "2020", "2021"):
+        for table in (ROLL, LEDGER):
+            if number in numbers_of(lines_of(own_home, table, period)):
+                number_anew(own_home, table, period, number, "9" * len(number))
+    refreshed(own_home)
+    assert own_home.rows(households) == before
+    assert own_home.rows(incomes) == was_earned
+    assert set(known) < set(own_home.rows(aliases))
 
 
 def test_the_demos_records_are_linked_as_they_truly_belong(tmp_path: Path) -> None:

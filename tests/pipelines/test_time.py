@@ -119,3 +119,46 @@ def test_registers_of_spoilt_deliveries_do_not_balance_and_the_check_says_so(dir
         "select check_name, severity, passed, failing_rows from quality.check_result "
         "where table_name = 'indicators.register_balance' and not passed"
     ) == [("register_balances", "warning", False, count)]
+
+
+def test_the_stock_of_a_roll_and_the_view_of_its_month_differ_by_the_dead_and_the_unlinked(
+    dirty: Home,
+) -> None:
+    balanced = (
+        "select {columns} from indicators.register_balance as balance join {table} as told "
+        "on told.source = balance.source and told.status_code = balance.status_code "
+        "and told.county_code is not distinct from balance.county_code and {condition} "
+        "where balance.source in (select source from linked.status_sighting)"
+    )
+    columns = "told.entity_id, told.status_code, told.county_code, balance.month"
+    stock = balanced.format(
+        columns=columns,
+        table="linked.status_sighting",
+        condition="told.period_month = balance.month and told.is_confirmed",
+    )
+    held = balanced.format(
+        columns=columns,
+        table="linked.status_interval",
+        condition="told.start_month <= balance.month "
+        "and coalesce(told.end_month >= balance.month, true)",
+    )
+    unlinked = (
+        "select entity_id, status_code, county_code, period_month from linked.status_sighting "
+        "where not is_confirmed"
+    )
+    ended_by_death = (
+        "select entity_id, status_code, county_code from linked.status_interval "
+        "where end_event_code = 'death'"
+    )
+    counts = "select sum(stock_count) from indicators.register_balance where source in "
+    sources = "(select source from linked.status_sighting)"
+    assert dirty.rows(f"select count(*) from ({stock})") == dirty.rows(counts + sources)
+    assert dirty.rows(f"({held} except {stock}) except {unlinked}") == []
+    assert (
+        dirty.rows(
+            f"select entity_id, status_code, county_code from ({stock} except {held}) "
+            f"except {ended_by_death}"
+        )
+        == []
+    )
+    assert dirty.rows("select count(*) > 0 from indicators.register_balance") == [(True,)]
