@@ -85,6 +85,17 @@ order by programme.label_zh
 """
 
 
+TODAY = """
+select household_id
+from linked.household
+where household_id = coalesce(
+    (select household_id from linked.household_alias
+        where alias_id = $1 and household_notion = 'roll'),
+    $1)
+"""
+"""The household of a key, which may be one of before."""
+
+
 class UnknownHousehold(ValueError):
     """No household has the key."""
 
@@ -92,8 +103,8 @@ class UnknownHousehold(ValueError):
 def explain_household(settings: Settings, household_id: str) -> str:
     """The household's case in words: each signal, its threshold and document, and its rows.
 
-    Reads the current published version. Raises UnknownHousehold if no household has the key, and
-    says so plainly if it has no signal.
+    A key that the household had before leads to it. Reads the current published version. Raises
+    UnknownHousehold if no household has the key, and says so plainly if it has no signal.
     """
     path = settings.published / CURRENT / WAREHOUSE_FILE
     if not path.is_file():
@@ -103,12 +114,15 @@ def explain_household(settings: Settings, household_id: str) -> str:
         def rows(query: str, *values: object) -> list[tuple[object, ...]]:
             return connection.execute(query, list(values)).fetchall()
 
-        if not rows("select 1 from linked.household where household_id = ?", household_id):
+        found = rows(TODAY, household_id)
+        if not found:
             raise UnknownHousehold(
                 f"no household {household_id!r}; take one from risk.return_to_poverty in {path}"
             )
+        before, household_id = household_id, str(found[0][0])
         signals = rows(SIGNALS, household_id)
-        lines = _headline(rows(HOUSEHOLD, household_id), household_id, settings, bool(signals))
+        lines = [f"户 {before} 现为 · is now {household_id}"] if before != household_id else []
+        lines += _headline(rows(HOUSEHOLD, household_id), household_id, settings, bool(signals))
         for signal in signals:
             lines += _signal_lines(signal, settings)
             lines += _evidence_lines(rows(EVIDENCE, household_id, signal[0]))

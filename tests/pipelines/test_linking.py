@@ -11,6 +11,7 @@ import yaml
 from minsheng import lake
 from minsheng.contracts import load_contracts
 from minsheng.demo import generate
+from minsheng.explain import explain_household
 from minsheng.link_report import agreement, report
 from minsheng.pseudonyms import keep_demo_secret
 from minsheng.settings import PROJECT_ROOT, load_settings
@@ -148,7 +149,8 @@ def test_a_decision_without_a_day_or_a_name_is_refused(decided: Home) -> None:
     ) == [(3,)]
     assert decided.rows(
         "select rule, severity, count(*) from quality.finding "
-        f"where source = '{DECISION}' and severity = 'warning' group by all"
+        f"where source = '{DECISION}' and rule like 'decision%' and severity = 'warning' "
+        "group by all"
     ) == [("decision_is_about_nobody", "warning", 3)]
 
 
@@ -207,6 +209,13 @@ def test_a_household_with_another_number_is_the_same_in_the_next_version(own_hom
     assert own_home.rows(households) == before
     assert own_home.rows(incomes) == was_earned
     assert own_home.rows(renamed) == [("roll", "continues", 1)]
+    [(old, now)] = own_home.rows(
+        "select alias_id, household_id from linked.household_alias "
+        "where household_notion = 'roll' and lineage_code = 'continues'"
+    )
+    told = explain_household(own_home.settings, str(old))
+    assert told.startswith(f"户 {old} 现为 · is now {now}\n")
+    assert told.endswith(explain_household(own_home.settings, str(now)))
     # and in a third, in which the whole past has the other number
     for period in ("2018", "2019", "2020", "2021"):
         for table in (ROLL, LEDGER):
