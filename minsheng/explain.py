@@ -114,7 +114,12 @@ def explain_household(settings: Settings, household_id: str) -> str:
         def rows(query: str, *values: object) -> list[tuple[object, ...]]:
             return connection.execute(query, list(values)).fetchall()
 
-        found = rows(TODAY, household_id)
+        try:
+            found = rows(TODAY, household_id)
+        except duckdb.CatalogException:
+            raise UnknownHousehold(
+                f"{path} was made by an earlier version of the program; run `minsheng refresh`"
+            ) from None
         if not found:
             raise UnknownHousehold(
                 f"no household {household_id!r}; take one from risk.return_to_poverty in {path}"

@@ -74,7 +74,10 @@ RIGHT_AND_WRONG = """
 with cell as (
     select person_id, person_key, count(*) as records from truly group by all
 ),
-meant as (select person_id, arg_max(person_key, records) as person_key from cell group by person_id)
+meant as (
+    select person_id, arg_max(person_key, (records, person_key)) as person_key
+    from cell group by person_id
+)
 select truly.link_rule_code, count(*) as records,
     count(*) filter (truly.person_key <> meant.person_key) as wrong
 from truly join meant using (person_id)

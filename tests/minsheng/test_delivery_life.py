@@ -1,6 +1,7 @@
 """What becomes of a delivery: corrected, withdrawn, of the wrong period, too short, added up."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -14,7 +15,7 @@ from minsheng.contracts import Mode
 from minsheng.lake import DeliveryError, Receipt
 from minsheng.project import gather_inputs
 from minsheng.source_tables import make_raw, make_staged
-from minsheng.warehouse import open_warehouse
+from minsheng.warehouse import Warehouse, open_warehouse
 from tests.minsheng.desk import LI, NOW, PAYMENT, PAYMENT_HEADER, WANG, ZHANG, Desk
 
 SETTLEMENT = "health__medical_settlement"
@@ -516,8 +517,9 @@ def test_a_late_file_of_an_earlier_month_does_not_undo_a_later_one(desk: Desk) -
 COUNTY, TOWN, OTHER_TOWN = "330302000000", "330302006000", "330302023000"
 
 
-def replaced_by(desk: Desk) -> dict[str, list[str]]:
-    """What is noted of the accepted rows of each delivery that do not count."""
+@contextmanager
+def with_findings(desk: Desk) -> Iterator[Warehouse]:
+    """A build of the desk's deliveries as far as `quality.finding`."""
     settings, contracts = desk.project.settings, desk.project.contracts
     with open_warehouse(settings, settings.builds / "a") as warehouse:
         for source in desk.project.sources:
@@ -525,6 +527,12 @@ def replaced_by(desk: Desk) -> dict[str, list[str]]:
             make_staged(warehouse, desk.project, source)
         inputs = gather_inputs(desk.project)
         make_quality(warehouse, desk.project, contracts["quality.finding"], inputs)
+        yield warehouse
+
+
+def replaced_by(desk: Desk) -> dict[str, list[str]]:
+    """What is noted of the accepted rows of each delivery that do not count."""
+    with with_findings(desk) as warehouse:
         found = warehouse.rows(
             "select delivery_id, list(rule || ' ' || severity order by row_number) "
             "from quality.finding where severity = 'note' group by all"
@@ -574,12 +582,7 @@ def test_every_fault_is_found_again_by_delivery_and_row(desk: Desk) -> None:
     rows = BAD + GOOD + f"99010119,孙八,低保金,5\n{ZHANG},周九\n"
     receipt = desk.take(PAYMENT, "2022-06.csv", PAYMENT_HEADER + rows)
     contracts = desk.project.contracts
-    with open_warehouse(desk.project.settings, desk.project.settings.builds / "a") as warehouse:
-        for source in desk.project.sources:
-            make_raw(warehouse, desk.project, source)
-            make_staged(warehouse, desk.project, source)
-        inputs = gather_inputs(desk.project)
-        make_quality(warehouse, desk.project, contracts["quality.finding"], inputs)
+    with with_findings(desk) as warehouse:
         found = warehouse.rows(
             "select delivery_id, row_number, rule, severity from quality.finding order by all"
         )

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import duckdb
 import pytest
 from typer.testing import CliRunner
 
@@ -56,3 +57,15 @@ def test_a_file_is_no_home_and_an_inbox_is_enough(tmp_path: Path) -> None:
         require_home(load_settings(file))
     (tmp_path / "inbox").mkdir()
     require_home(load_settings(tmp_path))
+
+
+def test_a_published_file_of_an_earlier_program_is_told_as_one(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    (home / "inbox").mkdir(parents=True)
+    published = home / "published" / "current" / "minsheng.duckdb"
+    published.parent.mkdir(parents=True)
+    with duckdb.connect(str(published)) as connection:
+        connection.execute("create schema linked")
+        connection.execute("create table linked.household (household_id varchar)")
+    told = refusal(home, ["explain", "0123456789abcdef01234567"])
+    assert "made by an earlier version of the program; run `minsheng refresh`" in told
