@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -16,11 +16,21 @@ from minsheng.demo.errors import ERROR_KINDS, KIND_NAMES, spoil
 from minsheng.demo.events import SHOCK_KINDS
 from minsheng.demo.files import Delivered, Inbox, add_special_deliveries, finish_files
 from minsheng.demo.identities import UNASSIGNED_REGIONS
-from minsheng.demo.lives import draw_chunks
+from minsheng.demo.lives import Lives, draw_chunks
 from minsheng.demo.oddities import Rates
 from minsheng.demo.people import HOUSEHOLDS_OF_A_CHUNK
-from minsheng.demo.plan import plan_files
-from minsheng.demo.reference import YEARS, Integers, Reference, read_reference
+from minsheng.demo.places import (
+    BENCHMARKS,
+    Place,
+    as_declared,
+    benchmark_rows,
+    draw_place,
+    moved_rows,
+    plan_place,
+    read_places,
+)
+from minsheng.demo.plan import PlannedFile, plan_files
+from minsheng.demo.reference import YEARS, Flags, Integers, Reference, read_reference
 from minsheng.demo.rows import DatasetRows, Writer
 from minsheng.demo.rural_rows import RuralWriter
 from minsheng.demo.social_lives import draw_facts
@@ -59,6 +69,7 @@ def generate(
     dirty_rate: float = 0.02,
     broken_ids: float = 0.0,
     odd_names: float = 0.0,
+    plan_households: int = 0,
     datasets: Collection[str] | None = None,
     progress: Callable[[str], None] | None = None,
 ) -> DemoSummary:
@@ -70,6 +81,8 @@ def generate(
     of all others; what is in the rest is the same without them.
     `broken_ids` and `odd_names` are shares of the persons in each department's register, see
     registers.py; with either above 0 there are twins as well, and so other lives.
+    `plan_households` live in each place of the other plans, see places.py; their truth stands in a
+    folder of the plan's name.
     """
     if households < 1:
         raise ValueError(f"households must be at least 1, not {households}")
@@ -84,12 +97,9 @@ def generate(
     if used:
         raise ValueError(f"these regions are assigned: {', '.join(sorted(used))}")
     has_dirt = dirty_rate > 0
-    plans = {
-        dataset: files
-        for dataset, files in plan_files(reference, households, has_dirt).items()
-        if datasets is None or f"{reference.contracts[dataset].department}__{dataset}" in datasets
-    }
-    files = Inbox(inbox, plans)
+    files = Inbox(
+        inbox, wanted_files(plan_files(reference, households, has_dirt), reference, datasets)
+    )
     counts: Counter[str] = Counter()
     errors: Counter[str] = Counter()
     mistakes: Counter[tuple[str, str]] = Counter()
@@ -102,29 +112,7 @@ def generate(
             )
             facts.write_lives(lives, reference.areas)
             facts.write_identities(lives, identities)
-            social = draw_facts(lives, seed)
-            facts.write_facts(lives, social)
-            writers = (
-                (2, Writer(lives, reference, seed)),
-                (12, SocialWriter(lives, social, reference, seed)),
-            )
-            for stream, writer in writers:
-                # Errors have their own random numbers: another rate changes no life and no wording.
-                rng = np.random.default_rng([seed, lives.chunk, stream])
-                for rows in writer.datasets():
-                    if rows.dataset not in plans:
-                        continue
-                    found = write_rows(departments, rows, reference, files, facts, dirty_rate, rng)
-                    errors += found[0]
-                    mistakes += found[1]
-            rng = np.random.default_rng([seed, lives.chunk, 35])
-            for rural in RuralWriter(lives, reference, seed).rural_datasets():
-                if rural.rows.dataset not in plans:
-                    continue
-                facts.write_statements(lives, rural, files.plans[rural.rows.dataset])
-                found = write_rows(
-                    departments, rural.rows, reference, files, facts, dirty_rate, rng
-                )
+            for found in write_chunk(lives, departments, reference, files, facts, dirty_rate):
                 errors += found[0]
                 mistakes += found[1]
             facts.write_kept_errors(lives, departments.registers)
@@ -137,12 +125,15 @@ def generate(
             shocks.update(dict(zip(SHOCK_KINDS, by_kind.tolist(), strict=True)))
             if progress is not None:
                 progress(f"{counts['households']} of {households} households written")
+        facts.write_items(reference)
         benchmark = write_benchmarks(inbox, reference)
         facts.write_benchmark_records(benchmark)
         delivered = files.close() + benchmark
         special = add_special_deliveries(inbox, delivered) if has_dirt else []
-        finish_files(inbox, delivered + special)
         facts.write_deliveries(delivered + special)
+    for place in read_places(project_root) if plan_households else ():
+        delivered += write_place(inbox, truth, place, plan_households, seed, datasets)
+    finish_files(inbox, delivered + special)
     rows_by_dataset: Counter[str] = Counter()
     for item in delivered:
         rows_by_dataset[item.file.dataset] += item.rows
@@ -163,6 +154,88 @@ def generate(
     )
     write_summary(truth / "summary.yaml", summary, seed, dirty_rate, rates, special)
     return summary
+
+
+def write_chunk(
+    lives: Lives,
+    departments: Departments,
+    reference: Reference,
+    files: Inbox,
+    facts: Truth,
+    dirty_rate: float,
+    moved: Callable[[DatasetRows], tuple[DatasetRows, Flags]] | None = None,
+) -> Iterator[tuple[Counter[str], Counter[tuple[str, str]]]]:
+    """Write every dataset of a chunk; yields its errors and mistakes. `moved` places the rows."""
+    seed = departments.seed
+    social = draw_facts(lives, seed)
+    facts.write_facts(lives, social)
+    writers = (
+        (2, Writer(lives, reference, seed)),
+        (12, SocialWriter(lives, social, reference, seed)),
+    )
+    for stream, writer in writers:
+        # Errors have their own random numbers: another rate changes no life and no wording.
+        rng = np.random.default_rng([seed, lives.chunk, stream])
+        for rows in writer.datasets():
+            if rows.dataset in files.plans:
+                placed = moved(rows)[0] if moved else rows
+                yield write_rows(departments, placed, reference, files, facts, dirty_rate, rng)
+    rng = np.random.default_rng([seed, lives.chunk, 35])
+    for rural in RuralWriter(lives, reference, seed).rural_datasets():
+        if rural.rows.dataset in files.plans:
+            told = rural
+            if moved:
+                rows, is_kept = moved(rural.rows)
+                told = rural.of(rows, is_kept)
+            facts.write_statements(lives, told, files.plans[told.rows.dataset])
+            yield write_rows(departments, told.rows, reference, files, facts, dirty_rate, rng)
+
+
+def write_place(
+    inbox: Path,
+    truth: Path,
+    place: Place,
+    households: int,
+    seed: int,
+    datasets: Collection[str] | None,
+) -> list[Delivered]:
+    """Write the files and the truth of a place of another plan; returns the files."""
+    planned = plan_place(place)
+    reference = place.reference
+    files = Inbox(inbox, wanted_files(planned.files, reference, datasets))
+    with Truth(truth / place.plan.policy_id, place.plan.years_later) as facts:
+        lives = draw_place(place, households, seed)
+        declared, identities = with_oddities(as_declared(lives, place), Rates(), seed)
+        departments = Departments(
+            declared, identities, reference.texts, Rates(), seed, has_errors=False
+        )
+        facts.write_lives(lives, reference.areas)
+        facts.write_items(reference)
+
+        def moved(rows: DatasetRows) -> tuple[DatasetRows, Flags]:
+            return moved_rows(rows, place, planned)
+
+        for _ in write_chunk(lives, departments, reference, files, facts, 0.0, moved):
+            pass
+        if BENCHMARKS in files.plans:
+            rng = np.random.default_rng([seed, lives.chunk, 36])
+            write_rows(departments, benchmark_rows(place), reference, files, facts, 0.0, rng)
+        delivered = files.close()
+        facts.write_deliveries(delivered)
+    return delivered
+
+
+def wanted_files(
+    files: dict[str, tuple[PlannedFile, ...]],
+    reference: Reference,
+    datasets: Collection[str] | None,
+) -> dict[str, tuple[PlannedFile, ...]]:
+    """Those of the datasets (`department__dataset`) that are wanted, all without a list."""
+    return {
+        dataset: planned
+        for dataset, planned in files.items()
+        if datasets is None or f"{reference.contracts[dataset].department}__{dataset}" in datasets
+    }
 
 
 def write_rows(

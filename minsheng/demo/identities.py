@@ -26,6 +26,8 @@ PLACES = len(UNASSIGNED_REGIONS) * 500
 PLACES_OF_A_CHUNK = 5
 MAXIMUM_CHUNKS = PLACES // PLACES_OF_A_CHUNK
 MAXIMUM_CHUNKS_WITH_TWINS = MAXIMUM_CHUNKS // 2
+CHUNKS_OF_PLACES = 8
+"""The last chunks of a run with twins are those of the places of other plans."""
 # Without a common factor with PLACES; one step in the sequence is INVERSE steps in the places.
 MULTIPLIER = 1237
 INVERSE = pow(MULTIPLIER, -1, PLACES)

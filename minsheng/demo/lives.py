@@ -30,7 +30,7 @@ from minsheng.demo.health import (
     draw_settlements,
 )
 from minsheng.demo.households import Members, draw_members
-from minsheng.demo.identities import MAXIMUM_CHUNKS, MAXIMUM_CHUNKS_WITH_TWINS
+from minsheng.demo.identities import CHUNKS_OF_PLACES, MAXIMUM_CHUNKS, MAXIMUM_CHUNKS_WITH_TWINS
 from minsheng.demo.people import (
     HOUSEHOLDS_OF_A_CHUNK,
     People,
@@ -46,9 +46,14 @@ TWINS = 64
 
 @dataclass(frozen=True)
 class Lives:
-    """Everything true about a chunk of households and their neighbours."""
+    """Everything true about a chunk of households and their neighbours.
+
+    With the first chunk of a place is written what departments tell of its areas, once a run.
+    """
 
     chunk: int
+    states_areas: bool
+    county_count: int
     household_number: pl.Series
     village: Integers
     members: Members
@@ -69,16 +74,25 @@ def draw_chunks(
     """Lives chunk by chunk; only one chunk is in memory at a time."""
     chunk_count = -(-households // HOUSEHOLDS_OF_A_CHUNK)
     maximum = MAXIMUM_CHUNKS_WITH_TWINS if has_twins else MAXIMUM_CHUNKS
+    maximum -= CHUNKS_OF_PLACES
     if chunk_count > maximum:
         raise ValueError(
             f"at most {maximum * HOUSEHOLDS_OF_A_CHUNK} households have identity numbers"
         )
     for chunk in range(chunk_count):
         count = min(HOUSEHOLDS_OF_A_CHUNK, households - chunk * HOUSEHOLDS_OF_A_CHUNK)
-        yield draw_lives(areas, count, seed, chunk, has_twins)
+        yield draw_lives(areas, count, seed, chunk, has_twins, states_areas=chunk == 0)
 
 
-def draw_lives(areas: Areas, count: int, seed: int, chunk: int, has_twins: bool = False) -> Lives:
+def draw_lives(
+    areas: Areas,
+    count: int,
+    seed: int,
+    chunk: int,
+    has_twins: bool = False,
+    *,
+    states_areas: bool,
+) -> Lives:
     """Draw `count` households as the chunk with number `chunk`."""
     rng = np.random.default_rng([seed, chunk, 0])
     village = draw_villages(rng, areas, count)
@@ -99,6 +113,8 @@ def draw_lives(areas: Areas, count: int, seed: int, chunk: int, has_twins: bool 
     payments, stops = draw_payments(rng, members, people, economy, certificates, illness)
     return Lives(
         chunk=chunk,
+        states_areas=states_areas,
+        county_count=len(areas.county_codes),
         household_number=household_numbers(areas, village, chunk),
         village=village,
         members=members,

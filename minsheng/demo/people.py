@@ -28,7 +28,6 @@ from minsheng.demo.text import days_of, month_of, padded_texts
 NEIGHBOUR_SHARE = 0.15
 PERSONS_OF_A_CHUNK = 100_000
 HOUSEHOLDS_OF_A_CHUNK = 5_000
-COUNTY_SHARES = (0.45, 0.27, 0.28)
 
 
 @dataclass(frozen=True)
@@ -56,7 +55,7 @@ class People:
 
 def draw_villages(rng: np.random.Generator, areas: Areas, count: int) -> Integers:
     """Villages, the county first and then any village in it."""
-    county = rng.choice(len(COUNTY_SHARES), size=count, p=COUNTY_SHARES)
+    county = rng.choice(len(areas.county_shares), size=count, p=areas.county_shares)
     village = np.zeros(count, dtype=np.int64)
     for index, villages in enumerate(areas.villages_of_county):
         chosen = county == index

@@ -26,7 +26,6 @@ from minsheng.demo.households import (
 from minsheng.demo.lives import Lives
 from minsheng.demo.people import HOUSEHOLDS_OF_A_CHUNK
 from minsheng.demo.reference import (
-    COUNTY_CODES,
     FIRST_YEAR,
     YEAR_COUNT,
     Areas,
@@ -45,7 +44,6 @@ from minsheng.demo.text import (
     yuan_texts,
 )
 
-COUNTY_COUNT = len(COUNTY_CODES)
 SYNONYM_SHARE = 0.04
 NEIGHBOURS_BOOKS = 500_000_000
 SCHOOLS = (("中心幼儿园", "第二幼儿园"), ("中心小学", "第二小学"), ("中学", "第二中学"))
@@ -76,6 +74,8 @@ class Writer:
         self.texts: CodeTexts = reference.texts
         self.rng = np.random.default_rng([seed, lives.chunk, 1])
         self.county = reference.areas.county_of_village[lives.people.village]
+        self.county_count = len(reference.areas.county_codes)
+        self.income_concept = reference.plan.income_concept
 
     def datasets(self) -> Iterator[DatasetRows]:
         """Rows of the eight datasets that follow from lives, one dataset at a time."""
@@ -114,7 +114,7 @@ class Writer:
         members = lives.members
         on_roll = lives.economy.on_roll[members.household] & members.listed[:, :YEAR_COUNT]
         year, person = np.nonzero(on_roll.T)
-        file, (year, person) = by_file(year * COUNTY_COUNT + self.county[person], year, person)
+        file, (year, person) = by_file(year * self.county_count + self.county[person], year, person)
         household = members.household[person]
         has_phone = (self.rng.random(len(members.household)) < 0.6)[person]
         # No mobile number begins with 120.
@@ -151,7 +151,7 @@ class Writer:
         economy = self.lives.economy
         year, household = np.nonzero(economy.in_ledger.T)
         county = self.areas.county_of_village[self.lives.village[household]]
-        file, (year, household) = by_file(year * COUNTY_COUNT + county, year, household)
+        file, (year, household) = by_file(year * self.county_count + county, year, household)
         concept = np.zeros(len(year), dtype=np.int64)
         components = economy.components_fen[household, year]
         columns = {
@@ -160,7 +160,7 @@ class Writer:
                 pl.String
             ),
             "area_code": self.areas.village_codes.gather(self.lives.village[household]),
-            "income_concept": self.code("income_concept", ("disposable_income",), concept),
+            "income_concept": self.code("income_concept", (self.income_concept,), concept),
             "wage_yuan": yuan_texts(components[:, 0]),
             "business_yuan": yuan_texts(components[:, 1]),
             "property_yuan": yuan_texts(components[:, 2]),
@@ -175,7 +175,7 @@ class Writer:
         roll = self.lives.assistance
         snapshot = np.searchsorted(np.array(SNAPSHOT_MONTHS), roll.month)
         file, (person, kind, start, fen) = by_file(
-            snapshot * COUNTY_COUNT + self.county[roll.person],
+            snapshot * self.county_count + self.county[roll.person],
             roll.person, roll.assistance, roll.start, roll.monthly_fen,
         )  # fmt: skip
         columns = {
@@ -195,7 +195,7 @@ class Writer:
         """Payments of each month."""
         payments = self.lives.payments
         file, (person, programme, fen) = by_file(
-            payments.month * COUNTY_COUNT + self.county[payments.person],
+            payments.month * self.county_count + self.county[payments.person],
             payments.person, payments.programme, payments.amount_fen,
         )  # fmt: skip
         columns = {
@@ -290,7 +290,7 @@ class Writer:
         known = (certificates.issue != NO_ISSUE) & (certificates.grade > 0)
         is_in = known[:, None] & (certificates.issue[:, None] <= year_ends)
         year, person = np.nonzero(is_in.T)
-        file, (person,) = by_file(year * COUNTY_COUNT + self.county[person], person)
+        file, (person,) = by_file(year * self.county_count + self.county[person], person)
         kind, grade = certificates.type[person], certificates.grade[person] - 1
         suffix = np.stack([kind + ord("1"), grade + ord("1")], axis=1).astype(np.uint8)
         grades = ("1", "2", "3", "4")

@@ -10,15 +10,16 @@ from collections.abc import Iterator
 import numpy as np
 import polars as pl
 
+from minsheng.demo.offices import STATES, attestation_columns, report_columns
 from minsheng.demo.reference import (
-    CITY_CODE,
-    COUNTY_CODES,
     FIRST_YEAR,
     YEARS,
     Areas,
     CodeTexts,
     Floats,
     Integers,
+    Plan,
+    Reference,
 )
 from minsheng.demo.text import code_texts, day_texts, days_of, padded_texts, yuan_texts
 
@@ -27,7 +28,6 @@ AreaRows = tuple[str, Integers, dict[str, pl.Series], pl.Series, Integers]
 
 WEAK_BELOW_FEN = 10_000_000
 KEY_VILLAGE_EVERY = 5
-PLAN = "wenzhou_2018_2022"
 PLAN_YEARS = YEARS[1:]
 
 # First day, days, name and kind of the disasters, and the share of villages that each hits.
@@ -77,32 +77,20 @@ FUND_LEVELS = ("central", "province", "city", "county")
 # Share of the money of each level in 2017 and its growth a year.
 FUND_YUAN = {"central": 9_000_000, "province": 6_000_000, "city": 2_500_000, "county": 3_000_000}
 FUND_GROWTH = 0.06
-# Items that offices report: office, unit, the whole that a county has of it, and by year the share
-# of it that is reached; where there is no whole, the number that is.
-REPORTED = (
-    ("W40", "人力资源和社会保障局", "%", 3_000, (0.55, 0.70, 0.84, 0.95, 1.00)),
-    ("W41", "人力资源和社会保障局", "名", 0, (14, 28, 44, 58, 72)),
-    ("W42", "人力资源和社会保障局", "户", 0, (140, 290, 430, 600, 720)),
-    ("W82", "农业农村局", "%", 240, (0.78, 0.84, 0.90, 0.96, 1.00)),
-)
-ATTESTED = (
-    ("W16", "农业农村局", "低收入农户名单公布通知", "01-25"),
-    ("W49", "农业农村局", "农村产权交易管理办法", "06-30"),
-    ("W86", "组织部", "乡镇年度目标考核通报", "12-20"),
-    ("W87", "组织部", "扶贫干部轮训总结", "05-20"),
-)
 
 
-def area_rows(areas: Areas, texts: CodeTexts, seed: int) -> Iterator[AreaRows]:
+def area_rows(reference: Reference, seed: int) -> Iterator[AreaRows]:
     """Rows of the datasets about areas, one dataset at a time."""
+    areas, texts, plan = reference.areas, reference.texts, reference.plan
+    counties = tuple(areas.county_codes)
     rng = np.random.default_rng([seed, 34])
     yield collective_income(rng, areas)
     yield village_condition(rng, areas)
     yield project_asset(rng, areas, texts)
-    yield fund_allocation(texts)
+    yield fund_allocation(counties, texts)
     yield disaster_event(rng, areas, texts)
-    yield area_report()
-    yield task_attestation(texts)
+    yield area_report(plan, counties)
+    yield task_attestation(plan, counties, texts)
 
 
 def no_amounts(count: int) -> Integers:
@@ -221,9 +209,9 @@ def project_asset(rng: np.random.Generator, areas: Areas, texts: CodeTexts) -> A
     return "project_asset", year, columns, codes.gather(kind[asset]), value[asset]
 
 
-def fund_allocation(texts: CodeTexts) -> AreaRows:
+def fund_allocation(counties: tuple[str, ...], texts: CodeTexts) -> AreaRows:
     """Each level gives each county money for each use, and more every year."""
-    shape = (len(YEARS), len(COUNTY_CODES), len(FUND_LEVELS), len(FUND_USES))
+    shape = (len(YEARS), len(counties), len(FUND_LEVELS), len(FUND_USES))
     year, county, level, use = (index.ravel() for index in np.indices(shape))
     base = np.array([FUND_YUAN[name] for name in FUND_LEVELS])[level] * 100
     allocated = np.floor(base * (1 + FUND_GROWTH) ** year * (1 + 0.1 * use)).astype(np.int64)
@@ -237,7 +225,7 @@ def fund_allocation(texts: CodeTexts) -> AreaRows:
         ),
         "fund_code": code_texts(texts, "fund", ("cohesion",), year * 0, plain),
         "fund_level_code": code_texts(texts, "fund_level", FUND_LEVELS, level, plain),
-        "area_code": pl.Series(COUNTY_CODES).gather(county),
+        "area_code": pl.Series(counties).gather(county),
         "project_number": padded_texts((year * 10 + county) * 100 + level * 10 + use, 6),
         "project_name": projects.gather(use),
         "fund_use_code": code_texts(texts, "fund_use", FUND_USES, use, plain),
@@ -291,66 +279,16 @@ def disaster_event(rng: np.random.Generator, areas: Areas, texts: CodeTexts) -> 
     return "disaster_event", disaster * 2 + stage, columns, pl.Series(kinds).gather(disaster), loss
 
 
-def area_report() -> AreaRows:
-    """Figures of the counties and of the city they add up to, for each year of the plan."""
-    sizes = {code: 1 + index / 10 for index, code in enumerate(COUNTY_CODES)}
-    rows = []
-    for year, plan_year in enumerate(PLAN_YEARS):
-        for item, office, unit, whole, reached in REPORTED:
-            below = {code: round(whole * size) for code, size in sizes.items()}
-            above = {code: round(reached[year] * (below[code] or sizes[code])) for code in sizes}
-            for code in (*COUNTY_CODES, CITY_CODE):
-                counted, of = (
-                    sum(counts.values()) if code == CITY_CODE else counts[code]
-                    for counts in (above, below)
-                )
-                rows.append(
-                    {
-                        "policy_id": PLAN,
-                        "item_id": item,
-                        "part": "main",
-                        "area_code": code,
-                        "year": str(plan_year),
-                        "value": f"{100 * counted / of:.2f}" if of else str(counted),
-                        "numerator": str(counted) if of else None,
-                        "denominator": str(of) if of else None,
-                        "unit": unit,
-                        "reporting_office": office,
-                    }
-                )
-    frame = pl.DataFrame(rows)
-    file = (frame["year"].cast(pl.Int64) - PLAN_YEARS[0]).to_numpy()
-    return (
-        "area_report",
-        file,
-        dict(zip(frame.columns, frame, strict=True)),
-        frame["item_id"],
-        no_amounts(len(file)),
-    )
+def area_report(plan: Plan, counties: tuple[str, ...]) -> AreaRows:
+    """Figures of the areas for each year of the plan."""
+    columns = report_columns(plan, counties)
+    file = (columns["year"].cast(pl.Int64) - PLAN_YEARS[0]).to_numpy()
+    return "area_report", file, columns, columns["item_id"], no_amounts(len(file))
 
 
-def task_attestation(texts: CodeTexts) -> AreaRows:
-    """Tasks of the counties; one county is late with one of them in the first year."""
-    shape = (len(PLAN_YEARS), len(COUNTY_CODES), len(ATTESTED))
-    year, county, task = (index.ravel() for index in np.indices(shape))
-    is_late = (year == 0) & (county == 1) & (task == 1)
-    states = ("done", "in_progress")
-    state = is_late.astype(np.int64)
-    plain = np.zeros(len(year), dtype=np.bool_)
-    days = [
-        None if late else f"{PLAN_YEARS[y]}-{ATTESTED[t][3]}"
-        for y, t, late in zip(year, task, is_late, strict=True)
-    ]
-    columns = {
-        "policy_id": pl.Series([PLAN] * len(year)),
-        "item_id": pl.Series([row[0] for row in ATTESTED]).gather(task),
-        "part": pl.Series(["main"] * len(year)),
-        "area_code": pl.Series(COUNTY_CODES).gather(county),
-        "year": pl.Series(year + PLAN_YEARS[0]).cast(pl.String),
-        "task_status_code": code_texts(texts, "task_status", states, state, plain),
-        "done_date": pl.Series(days, dtype=pl.String),
-        "document": pl.Series([row[2] for row in ATTESTED]).gather(task),
-        "reporting_office": pl.Series([row[1] for row in ATTESTED]).gather(task),
-    }
-    kind = pl.Series(states).gather(state)
-    return "task_attestation", year, columns, kind, no_amounts(len(year))
+def task_attestation(plan: Plan, counties: tuple[str, ...], texts: CodeTexts) -> AreaRows:
+    """Tasks of the areas for each year of the plan."""
+    columns, state = attestation_columns(plan, counties, texts)
+    file = (columns["year"].cast(pl.Int64) - PLAN_YEARS[0]).to_numpy()
+    kind = pl.Series(STATES).gather(state)
+    return "task_attestation", file, columns, kind, no_amounts(len(file))

@@ -12,7 +12,6 @@ from minsheng.demo.households import NEVER
 from minsheng.demo.identities import person_names
 from minsheng.demo.lives import Lives
 from minsheng.demo.reference import (
-    COUNTY_CODES,
     FIRST_YEAR,
     MONTH_COUNT,
     YEAR_COUNT,
@@ -94,6 +93,13 @@ class RuralRows:
     kind: pl.Series
     amount_fen: Integers
 
+    def of(self, rows: DatasetRows, is_kept: Flags) -> RuralRows:
+        """What is true of `rows`, which are those that are kept."""
+        kept = pl.Series(is_kept)
+        return RuralRows(
+            rows, self.area.filter(kept), self.kind.filter(kept), self.amount_fen[is_kept]
+        )
+
 
 class RuralWriter(Writer):
     """Turns one chunk's lives into rows of the rural departments; draws only the wording."""
@@ -102,6 +108,7 @@ class RuralWriter(Writer):
         super().__init__(lives, reference, seed)
         self.rng = np.random.default_rng([seed, lives.chunk, 31])
         self.seed = seed
+        self.reference = reference
         self.rural = draw_rural_lives(lives, seed)
         # One county's cadres, whatever the chunk.
         names = np.random.default_rng([seed, 32])
@@ -118,10 +125,8 @@ class RuralWriter(Writer):
         yield self.accident()
         yield self.clue()
         yield self.household_survey()
-        if self.lives.chunk == 0:
-            for dataset, file, columns, kind, amount in area_rows(
-                self.areas, self.texts, self.seed
-            ):
+        if self.lives.states_areas:
+            for dataset, file, columns, kind, amount in area_rows(self.reference, self.seed):
                 nobody = np.full(len(file), -1, dtype=np.int64)
                 rows = DatasetRows(dataset, pl.DataFrame(columns), file, nobody, nobody)
                 area = columns.get("village_code", columns.get("area_code"))
@@ -477,14 +482,14 @@ class RuralWriter(Writer):
         columns = {
             "sample_household_number": lives.household_number.gather(household),
             "area_code": self.village_of(household),
-            "stratum": pl.Series(COUNTY_CODES).gather(county),
+            "stratum": self.areas.county_codes.gather(county),
             "cluster": self.areas.town_codes.gather(town[household]),
             "weight": pl.Series(weight).round(6).cast(pl.String),
             "is_low_income": self.yes_or_no(economy.on_roll[household, year]),
             "member_count": texts_of(members.member_count[household, year]),
             "labour_count": texts_of(able[household, year]),
             "income_concept": self.code(
-                "income_concept", ("disposable_income",), np.zeros(len(year), dtype=np.int64)
+                "income_concept", (self.income_concept,), np.zeros(len(year), dtype=np.int64)
             ),
             "wage_yuan": yuan_texts(income[:, 0]),
             "business_yuan": yuan_texts(income[:, 1]),
@@ -497,7 +502,7 @@ class RuralWriter(Writer):
             "medical_consumption_yuan": yuan_texts(medical),
         }
         nobody = np.full(len(year), -1, dtype=np.int64)
-        kind = pl.Series(COUNTY_CODES).gather(county)
+        kind = self.areas.county_codes.gather(county)
         return self.household_rows(
             "household_survey", year, nobody, household, columns, kind, total
         )
@@ -507,10 +512,10 @@ def sampled_towns(areas: Areas, seed: int) -> tuple[Flags, Floats]:
     """Which towns are in the sample, and the chance of a town in each county."""
     rng = np.random.default_rng([seed, 33])
     is_sampled = np.zeros(len(areas.town_codes), dtype=np.bool_)
-    chance = np.zeros(len(COUNTY_CODES))
+    chance = np.zeros(len(areas.county_codes))
     for county, villages in enumerate(areas.villages_of_county):
         towns = np.unique(areas.town_of_village[villages])
-        wanted = max(2, round(len(towns) * TOWNS_SAMPLED))
+        wanted = min(max(2, round(len(towns) * TOWNS_SAMPLED)), len(towns))
         is_sampled[rng.choice(towns, size=wanted, replace=False)] = True
         chance[county] = wanted / len(towns)
     return is_sampled, chance

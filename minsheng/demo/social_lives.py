@@ -38,7 +38,6 @@ from minsheng.demo.households import (
 )
 from minsheng.demo.lives import Lives
 from minsheng.demo.reference import (
-    COUNTY_CODES,
     FIRST_YEAR,
     MONTH_COUNT,
     YEAR_COUNT,
@@ -216,7 +215,7 @@ def draw_relief(rng: np.random.Generator, lives: Lives) -> Facts:
 
 def standards(_: np.random.Generator, lives: Lives) -> Facts:
     """The standards of each county and year, stated once in a run."""
-    counties = len(COUNTY_CODES) if lives.chunk == 0 else 0
+    counties = lives.county_count if lives.states_areas else 0
     year, county, kind = (
         axis.ravel()
         for axis in np.meshgrid(YEARS_FROM_2017, np.arange(counties), np.arange(2), indexing="ij")

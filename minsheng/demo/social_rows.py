@@ -84,7 +84,7 @@ class SocialWriter(Writer):
     def datasets(self) -> Iterator[DatasetRows]:
         """Rows of the fourteen social datasets, one dataset at a time."""
         yield self.temporary_relief()
-        if self.lives.chunk == 0:
+        if self.lives.states_areas:
             yield self.dibao_standard()
         yield self.care_register()
         yield self.student_aid()

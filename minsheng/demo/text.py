@@ -47,6 +47,17 @@ def first_day_of_month(months: Integers) -> Integers:
     return np.asarray(days.astype(np.int64), dtype=np.int64)
 
 
+def moved_days(days: Integers, years: int) -> Integers:
+    """The same day of the year so many years later; 29 February may become the 28th."""
+    dates = days.astype("datetime64[D]")
+    months = dates.astype("datetime64[M]")
+    day = (dates - months.astype("datetime64[D]")).astype(np.int64)
+    later = (months + 12 * years).astype("datetime64[D]")
+    last = (months + 12 * years + 1).astype("datetime64[D]") - np.timedelta64(1, "D")
+    moved = np.minimum(later.astype(np.int64) + day, last.astype(np.int64))
+    return np.asarray(moved, dtype=np.int64)
+
+
 def day_texts(days: Integers) -> pl.Series:
     """ISO dates; the days lie between 1900 and 2029."""
     return DAY_TEXTS.gather(days - FIRST_DAY)

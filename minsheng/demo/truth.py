@@ -18,12 +18,21 @@ from minsheng.demo.files import Delivered
 from minsheng.demo.households import NEVER
 from minsheng.demo.lives import Lives
 from minsheng.demo.oddities import SECOND, SHARED, Identities
+from minsheng.demo.offices import item_statements
 from minsheng.demo.plan import PlannedFile
-from minsheng.demo.reference import FIRST_YEAR, MONTH_COUNT, YEAR_COUNT, Areas, Flags, Integers
+from minsheng.demo.reference import (
+    FIRST_YEAR,
+    MONTH_COUNT,
+    YEAR_COUNT,
+    Areas,
+    Flags,
+    Integers,
+    Reference,
+)
 from minsheng.demo.registers import Register
 from minsheng.demo.rural_rows import RuralRows
 from minsheng.demo.social_lives import Facts
-from minsheng.demo.text import first_day_of_month
+from minsheng.demo.text import first_day_of_month, moved_days
 from minsheng.demo.wrong_names import NAME_ERROR_NAMES
 from minsheng.demo.wrong_numbers import NUMBER_ERROR_NAMES
 
@@ -134,6 +143,17 @@ SCHEMAS = {
             "amount_fen": pa.int64(),
         }
     ),
+    "item": pa.schema(
+        {
+            "policy_id": pa.string(),
+            "item_id": pa.string(),
+            "part": pa.string(),
+            "area_code": pa.string(),
+            "year": pa.int64(),
+            "value": pa.float64(),
+            "task_status_code": pa.string(),
+        }
+    ),
     "delivery": pa.schema(
         {
             "department": pa.string(),
@@ -151,9 +171,10 @@ SCHEMAS = {
 
 
 class Truth:
-    """Open Parquet files of a run."""
+    """Open Parquet files of a run, or of a place whose years are other than the demo's."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, years_later: int = 0) -> None:
+        self.years_later = years_later
         folder.mkdir(parents=True, exist_ok=True)
         self.writers = {
             name: pq.ParquetWriter(
@@ -184,6 +205,11 @@ class Truth:
         if len(table):
             self.writers[name].write_table(table)
 
+    def dates(self, days: Integers, is_null: Flags | None = None) -> pa.Array:
+        """Days since 1970-01-01 as dates in the years that are written."""
+        moved = moved_days(days, self.years_later) if self.years_later else days
+        return pa.array(moved.astype(np.int32), pa.int32(), mask=is_null).cast(pa.date32())
+
     def write_lives(self, lives: Lives, areas: Areas) -> None:
         """Persons, household years, shocks and falls of a chunk."""
         people, members, economy = lives.people, lives.members, lives.economy
@@ -197,9 +223,9 @@ class Truth:
                 "id_number": texts(people.id_number),
                 "person_name": texts(people.name),
                 "sex_code": texts(pl.Series(people.sex).cast(pl.String)),
-                "birth_date": dates(people.birth),
+                "birth_date": self.dates(people.birth),
                 "household_number": gathered(lives.household_number, people.household),
-                "died_on": dates(people.death, ~died),
+                "died_on": self.dates(people.death, ~died),
                 "twin_key": keys(people.key, twin),
             },
         )
@@ -210,7 +236,7 @@ class Truth:
             "household_year",
             {
                 "household_number": gathered(lives.household_number, household),
-                "year": pa.array(year + FIRST_YEAR),
+                "year": pa.array(year + FIRST_YEAR + self.years_later),
                 "is_on_roll": pa.array(economy.on_roll[household, year]),
                 "member_count": pa.array(members.member_count[household, year]),
                 "has_labour": pa.array(members.has_labour[household, year]),
@@ -232,7 +258,7 @@ class Truth:
                 "household_number": gathered(lives.household_number, events.household),
                 "person_key": keys(people.key, events.person),
                 "kind": gathered(pl.Series(SHOCK_KINDS), events.kind),
-                "month": dates(first_day_of_month(events.month)),
+                "month": self.dates(first_day_of_month(events.month)),
                 "amount_fen": pa.array(events.amount_fen, mask=events.amount_fen < 0),
             },
         )
@@ -241,7 +267,7 @@ class Truth:
             "fall",
             {
                 "household_number": gathered(lives.household_number, household),
-                "year": pa.array(year + FIRST_YEAR),
+                "year": pa.array(year + FIRST_YEAR + self.years_later),
             },
         )
 
@@ -285,8 +311,8 @@ class Truth:
                 "id_number": texts(number),
                 "person_name": texts(name),
                 "kind": gathered(pl.Series(IDENTITY_KINDS), kind),
-                "since": dates(since),
-                "until": dates(until, lasts),
+                "since": self.dates(since),
+                "until": self.dates(until, lasts),
             },
         )
 
@@ -309,8 +335,10 @@ class Truth:
                         "column": pa.array([column] * len(person)),
                         "kind": gathered(pl.Series(names), kept.kind),
                         "written": texts(kept.written),
-                        "first_month": dates(first_day_of_month(np.maximum(first, 0))),
-                        "last_month": dates(first_day_of_month(np.minimum(last, MONTH_COUNT - 1))),
+                        "first_month": self.dates(first_day_of_month(np.maximum(first, 0))),
+                        "last_month": self.dates(
+                            first_day_of_month(np.minimum(last, MONTH_COUNT - 1))
+                        ),
                     },
                 )
 
@@ -323,8 +351,8 @@ class Truth:
                     "dataset": pa.array([dataset] * len(part.kind)),
                     "person_key": keys(lives.people.key, part.person),
                     "kind": gathered(pl.Series(part.kinds), part.kind),
-                    "started_on": dates(part.start, part.start == NEVER),
-                    "ended_on": dates(part.end, part.end == NEVER),
+                    "started_on": self.dates(part.start, part.start == NEVER),
+                    "ended_on": self.dates(part.end, part.end == NEVER),
                     "amount_fen": pa.array(part.amount_fen, mask=part.amount_fen < 0),
                 },
             )
@@ -399,6 +427,17 @@ class Truth:
             | mistake_columns(Mistakes.none(len(position))),
         )
 
+    def write_items(self, reference: Reference) -> None:
+        """What offices say of the items of the plan: figures in its units, and states of tasks."""
+        said = list(item_statements(reference.plan, tuple(reference.areas.county_codes)))
+        self.write(
+            "item",
+            {
+                name: pa.array([getattr(each, name) for each in said], kind)
+                for name, kind in zip(SCHEMAS["item"].names, SCHEMAS["item"].types, strict=True)
+            },
+        )
+
     def write_deliveries(self, delivered: list[Delivered]) -> None:
         """Every file of the inbox except the sidecars."""
         files = [item.file for item in delivered]
@@ -468,8 +507,3 @@ def gathered(values: pl.Series, index: Integers) -> pa.Array:
 def keys(values: Integers, index: Integers) -> pa.Array:
     """Keys at positions; null where the position is -1."""
     return pa.array(values[np.maximum(index, 0)], mask=index < 0)
-
-
-def dates(days: Integers, is_null: Flags | None = None) -> pa.Array:
-    """Days since 1970-01-01 as dates."""
-    return pa.array(days.astype(np.int32), pa.int32(), mask=is_null).cast(pa.date32())
