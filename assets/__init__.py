@@ -8,6 +8,7 @@ from pathlib import Path
 
 import dagster as dg
 
+from assets.figures import figure_assets
 from assets.meta import meta_assets
 from assets.models import model_assets
 from assets.published import release_asset
@@ -35,6 +36,7 @@ def all_assets(deployment: Path) -> tuple[dg.AssetsDefinition, ...]:
         *staged_assets(project, names),
         *vault_assets(project, names),
         *model_assets(project, names),
+        *figure_assets(project, names),
         *quality_assets(project, names),
     )
     return (*tables, release_asset([key for asset in tables for key in asset.keys]))

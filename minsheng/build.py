@@ -71,15 +71,19 @@ def make_quality(warehouse: Warehouse, project: Project, contract: Contract, inp
             for contract in project.contracts.values()
             if contract.figures
         }
-        select = quality.restatement_select(warehouse, project.contracts, above)
-        return write_table(warehouse, contract, select)
+        rows = write_rows(warehouse, contract, [])
+        for select in quality.restatement_selects(warehouse, project.contracts, above):
+            rows += append_rows(warehouse, contract, select)
+        return rows
 
 
 def _make_contradictions(warehouse: Warehouse, project: Project, contract: Contract) -> int:
     """One statement a contradiction, so that memory holds the rows of one."""
     decided = policies.reference_rows(project.settings, "rule_value")
     selects = contradictions.contradiction_selects(
-        project.catalogue, project.contracts, frozenset(str(row["rule_id"]) for row in decided)
+        project.catalogue,
+        project.contracts,
+        frozenset(str(row["rule_id"]) for row in decided if row["value"] is not None),
     )
     count = write_rows(warehouse, contract, [])
     for each, select in zip(project.catalogue, selects, strict=True):
@@ -87,6 +91,17 @@ def _make_contradictions(warehouse: Warehouse, project: Project, contract: Contr
             count += append_rows(warehouse, contract, select)
         except duckdb.Error as fault:
             raise ContradictionError(f"contradiction {each.name}: {told(fault)}") from None
+    return count
+
+
+def make_figures(warehouse: Warehouse, project: Project, contract: Contract) -> int:
+    """Make a table of figures that no single SELECT makes: measures, items, duties, formulas.
+
+    Raises PlanError if an item or a duty cannot be computed, PolicyError if a formula cannot.
+    """
+    count = write_rows(warehouse, contract, [])
+    for select in project.figure_tables[contract.name].selects(warehouse.connection):
+        count += append_rows(warehouse, contract, select)
     return count
 
 

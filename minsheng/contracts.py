@@ -148,6 +148,9 @@ class Delivery:
     """Below this share of good rows the whole file is refused and the last good one stays."""
     moves_as_of: bool = True
     """Whether figures describe the latest month that the dataset covers."""
+    stands_from: str | None = None
+    """In a ledger (upsert) whose rows stand until they are reported otherwise, the column with the
+    day from which on a row is as it says."""
     asked_by: str | None = None
     """The table whose workbook is filled in and delivered; it shows its columns beside."""
 
@@ -325,8 +328,9 @@ def _contract(
         raise ContractError(f"{file}: {missing} is missing") from None
     except TypeError as fault:
         raise ContractError(f"{file}: {fault}") from None
-    dated_by = contract.delivery.dated_by if contract.delivery else None
-    for name in (*contract.key, *contract.figures, *([dated_by] if dated_by else [])):
+    delivery = contract.delivery
+    dates = (delivery.dated_by, delivery.stands_from) if delivery else ()
+    for name in (*contract.key, *contract.figures, *filter(None, dates)):
         if not any(column.name == name for column in columns):
             raise ContractError(f"{file}: names the column {name!r}, which it does not list")
     return contract
@@ -421,6 +425,8 @@ def _delivery(file: str, entry: object) -> Delivery | None:
             raise ContractError(
                 f"{file}: delivery has the {name} {value!r}, not one of {', '.join(known)}"
             )
+    if delivery.stands_from and delivery.mode != "upsert":
+        raise ContractError(f"{file}: delivery has stands_from, which only the mode upsert has")
     return delivery
 
 

@@ -12,14 +12,14 @@ A condition that is unknown finds nothing.
 """
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
 import sqlglot
 from sqlglot import exp
-from sqlglot.errors import SqlglotError
 
+from minsheng import conditions
 from minsheng.contracts import Contract, ContractError, Rule, Severity
 from minsheng.documents import read_document
 from minsheng.linkage import is_personal
@@ -59,16 +59,6 @@ READS = (
     "staged.civil_affairs__dibao_standard",
 )
 """What the SELECT reads beside the datasets that the catalogue names."""
-
-PLAIN = (
-    *(exp.And, exp.Or, exp.Not, exp.Paren, exp.Boolean, exp.Null, exp.Literal),
-    *(exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE, exp.Between, exp.In, exp.Is, exp.Like),
-    *(exp.Add, exp.Sub, exp.Mul, exp.Div, exp.Neg, exp.Abs, exp.Round, exp.Least, exp.Greatest),
-    *(exp.Coalesce, exp.Case, exp.If, exp.Cast, exp.DataType, exp.DataTypeParam),
-    *(exp.Year, exp.Month, exp.LastDay, exp.TimestampTrunc, exp.DateTrunc, exp.DateFromParts),
-    *(exp.Interval, exp.Var, exp.Length, exp.Substring),
-)
-"""Nodes of which a condition is made beside columns and lookups; nothing else SQL has may stand."""
 
 
 class ContradictionError(ContractError):
@@ -204,13 +194,22 @@ with membership as (
         qualify row_number() over (partition by person_id, year order by household_id) = 1
     )
 ),
+period as (
+    -- of a month that nobody delivered between two that somebody did nothing is known
+    select source, unnest(range(first_month, last_month + interval 1 day,
+        to_months(step)))::date as period_month
+    from (
+        select department || '__' || dataset as source, min(period_month) as first_month,
+            max(period_month) as last_month,
+            case when bool_and(month(period_month) = 12) then 12 else 1 end as step
+        from meta.delivery where delivery_status = 'effective'
+        group by all
+    )
+),
 judged as (
     select period.source, county.county_code, period.period_month,
         bool_or(complete.delivery_id is not null) as is_complete
-    from (
-        select distinct department || '__' || dataset as source, period_month
-        from meta.delivery where delivery_status = 'effective'
-    ) as period
+    from period
     cross join (
         select area_code as county_code from reference.area where area_level = 'county'
     ) as county
@@ -427,33 +426,18 @@ class _Statement:
 
     def _expression(self, text: str, *names: str, plain: bool = False) -> str:
         """The condition over the rows that `names` name, or, if `plain`, over those of one."""
-        try:
-            trees = sqlglot.parse(text, dialect="duckdb")
-        except SqlglotError as fault:
-            raise self._error(f"{text!r} cannot be read: {fault}".splitlines()[0]) from None
-        if len(trees) != 1 or trees[0] is None:
-            raise self._error(f"{text!r} is not one condition")
         alias = {name: "record" if plain else f"{name}_row" for name in names}
-        return self._plain(trees[0], text, alias).sql("duckdb")
 
-    def _plain(self, tree: exp.Expr, text: str, alias: Mapping[str, str]) -> exp.Expr:
-        """`tree` with its columns bound and its lookups written out; all else is refused."""
+        def column(node: exp.Column) -> exp.Expr:
+            return exp.column(node.name, alias[self._side_of(node, text, alias)])
 
-        def bound(node: exp.Expr) -> exp.Expr:
-            if isinstance(node, exp.Column):
-                return exp.column(node.name, alias[self._side_of(node, text, alias)])
-            if isinstance(node, exp.Anonymous):
-                return self._lookup(node, text, alias, bound)
-            if not isinstance(node, PLAIN):
-                raise self._error(f"{text!r} is no plain condition: {node.sql('duckdb')}")
-            for name, value in list(node.args.items()):
-                if isinstance(value, exp.Expr):
-                    node.set(name, bound(value))
-                elif isinstance(value, list):
-                    node.set(name, [bound(part) for part in value])
-            return node
+        def lookup(call: exp.Anonymous, bind: conditions.Bind) -> exp.Expr:
+            return self._lookup(call, text, alias, bind)
 
-        return bound(tree)
+        try:
+            return conditions.bound(text, column, lookup)
+        except conditions.ConditionError as fault:
+            raise self._error(str(fault)) from None
 
     def _side_of(self, column: exp.Column, text: str, alias: Mapping[str, str]) -> str:
         """The side that a column belongs to."""
@@ -477,7 +461,7 @@ class _Statement:
         call: exp.Anonymous,
         text: str,
         alias: Mapping[str, str],
-        bound: Callable[[exp.Expr], exp.Expr],
+        bound: conditions.Bind,
     ) -> exp.Expr:
         """The value that a lookup stands for, as a scalar subquery."""
         name, arguments = call.name.lower(), call.expressions

@@ -51,6 +51,10 @@ class Incoming:
     """Why its place or its sidecar cannot be believed, if so."""
 
     @property
+    def byte_count(self) -> int:
+        return self.state[1]
+
+    @property
     def file_name(self) -> str:
         """What the file is called from here on."""
         return _kept_name(self.path.name)

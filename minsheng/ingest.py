@@ -7,7 +7,8 @@ any instruction is mended by the next one.
 import hashlib
 import os
 import shutil
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -46,6 +47,12 @@ from minsheng.reasons import CHINESE, ENGLISH, Refusal, Words, words_of
 from minsheng.settings import RESTRICTED_FILE_MODE, RESTRICTED_FOLDER_MODE, Settings
 
 COPY_BYTES = 4 << 20
+BATCH_FILES = 32
+BATCH_BYTES = 16 << 20
+"""What is judged by one statement at the most: to plan it takes longer than to read a small file.
+
+A larger file is alone.
+"""
 WRITE_FAULTS = (OSError, duckdb.IOException, XlsxWriterException)
 """What a full or broken disk is called by those who write to it."""
 
@@ -65,7 +72,7 @@ class Ingested:
 
 
 class ChangedWhileRead(DeliveryError):
-    """The file in the inbox was replaced or still being written."""
+    """The file in the inbox was replaced, still being written, or cannot be opened."""
 
 
 @dataclass(frozen=True)
@@ -87,6 +94,26 @@ class _Desk:
         withdrawn = lake.withdrawn(self.known)
         return tuple(each for each in self.known if each.delivery_id in withdrawn)
 
+    @cached_property
+    def understood(self) -> frozenset[str]:
+        """Keys of the headers that the dataset's contract knows."""
+        return frozenset(understood_headers(self.source))
+
+    @cached_property
+    def vocabularies(self) -> tuple[frozenset[str], ...]:
+        """Those of every dataset, its own first."""
+        return (self.understood, *(frozenset(understood_headers(each)) for each in self.sources))
+
+    @cached_property
+    def any_header(self) -> frozenset[str]:
+        return frozenset().union(*self.vocabularies)
+
+    def columns_named(self, cells: Sequence[str]) -> int:
+        """Columns named, of whichever dataset: a wrong department's file is told by its header."""
+        keys = self.any_header.intersection(map(header_key, cells))
+        # a row of data names none, and nearly every row is one
+        return max(len(keys & each) for each in self.vocabularies) if keys else 0
+
     @property
     def workshop(self) -> Path:
         return _workshop(self.settings, self.source)
@@ -94,7 +121,7 @@ class _Desk:
 
 @dataclass(frozen=True)
 class _Prepared:
-    """A file that was read and judged in a folder of the workshop, and has yet to be taken."""
+    """A file that was read in a folder of the workshop, and has yet to be judged or taken."""
 
     arrival: Incoming
     folder: Path
@@ -111,9 +138,9 @@ def ingest_dataset(
     """Take every waiting file of one dataset into the lake; one caller at a time.
 
     A row that breaks a critical rule is refused alone; a file that cannot be read is refused whole.
-    Files are read side by side and taken one after the other, period by period, so that each is
-    compared with those before it. Raises DeliveryError if the lake cannot be written; the file is
-    then still in the inbox.
+    Batches of files are read and judged side by side. The files are taken one after the other,
+    period by period, so that each is compared with those before it. Raises DeliveryError if the
+    lake cannot be written; the file is then still in the inbox.
     """
     assert source.delivery
     now = now.astimezone(settings.time_zone).replace(microsecond=0)
@@ -148,11 +175,15 @@ def ingest_dataset(
         desk = _Desk(settings, source, source.delivery, sources, codes, known, database)
         try:
             waiting = [
-                pool.submit(_prepare, desk, *each) for each in zip(arrivals, moments, strict=True)
+                pool.submit(_prepare, desk, batch)
+                for batch in _batches(zip(arrivals, moments, strict=True))
             ]
-            for arrival, prepared in zip(arrivals, waiting, strict=True):
+            prepared = (each for batch in waiting for each in batch.result())
+            for arrival, outcome in zip(arrivals, prepared, strict=True):
                 try:
-                    receipt = _land(desk, prepared.result(), receipts)
+                    if isinstance(outcome, Exception):
+                        raise outcome
+                    receipt = _land(desk, outcome, receipts)
                 except ChangedWhileRead:
                     left.append(arrival.file_name)
                     continue
@@ -180,8 +211,90 @@ def _workshop(settings: Settings, source: Contract) -> Path:
     return settings.lake / ".incoming" / source.table
 
 
-def _prepare(desk: _Desk, arrival: Incoming, now: datetime) -> _Prepared:
-    """Copy, read and judge one file; what keeps it from being taken is in its receipt."""
+def _batches(
+    arrivals: Iterable[tuple[Incoming, datetime]],
+) -> Iterator[Sequence[tuple[Incoming, datetime]]]:
+    """The arrivals in their order, those together that are judged together."""
+    batch: list[tuple[Incoming, datetime]] = []
+    byte_count = 0
+    for arrival, moment in arrivals:
+        byte_count += arrival.byte_count
+        if batch and (len(batch) == BATCH_FILES or byte_count > BATCH_BYTES):
+            yield batch
+            batch, byte_count = [], arrival.byte_count
+        batch.append((arrival, moment))
+    if batch:
+        yield batch
+
+
+def _prepare(
+    desk: _Desk, batch: Sequence[tuple[Incoming, datetime]]
+) -> list[_Prepared | Exception]:
+    """Copy, read and judge files, each as it would be alone.
+
+    What keeps a file from being taken is in its receipt; what makes it impossible to tell is in the
+    file's place, to be raised when its turn comes.
+    """
+    with desk.database.cursor() as connection:
+        outcomes = [_read(desk, connection, *each) for each in batch]
+        groups: dict[tuple[object, ...], dict[int, _Prepared]] = {}
+        seen = Counter[str]()
+        for place, each in enumerate(outcomes):
+            if isinstance(each, Exception) or each.receipt.status == "refused":
+                continue
+            receipt = each.receipt
+            alike = receipt.headers, tuple(sorted(receipt.units.items()))
+            # a file may come twice, and a correction is judged with what it corrects
+            apart = seen[receipt.delivery_id], receipt.corrects and receipt.delivery_id
+            seen[receipt.delivery_id] += 1
+            groups.setdefault((alike, apart), {})[place] = each
+        for group in groups.values():
+            judged = _judge(desk, connection, list(group.values()))
+            for place, each in zip(group, judged, strict=True):
+                outcomes[place] = each
+    return outcomes
+
+
+def _judge(
+    desk: _Desk, connection: duckdb.DuckDBPyConnection, together: Sequence[_Prepared]
+) -> list[_Prepared | Exception]:
+    """Judge files of the same headers and units; a fault is that of its file alone."""
+    first = together[0].receipt
+    earlier = [
+        judging.typed_rows(desk.settings, each) for each in lake.corrected_by(first, desk.known)
+    ]
+    deliveries = [(each.folder, each.receipt) for each in together]
+    try:
+        receipts = judging.judge(connection, desk.source, desk.codes, deliveries, earlier)
+    except Exception as fault:
+        if len(together) == 1:
+            return [fault]
+        return [judged for each in together for judged in _judge(desk, connection, [each])]
+    return [
+        replace(each, receipt=_unless_whole_is_faulty(desk, receipt))
+        for each, receipt in zip(together, receipts, strict=True)
+    ]
+
+
+def _unless_whole_is_faulty(desk: _Desk, receipt: Receipt) -> Receipt:
+    fault = _fault_of_the_whole(desk.source, desk.delivery, receipt)
+    return _refused(receipt, fault) if fault else receipt
+
+
+def _read(
+    desk: _Desk, connection: duckdb.DuckDBPyConnection, arrival: Incoming, now: datetime
+) -> _Prepared | Exception:
+    """Copy and read one file, or say what makes it impossible."""
+    try:
+        return _read_arrival(desk, connection, arrival, now)
+    except Exception as fault:
+        return fault
+
+
+def _read_arrival(
+    desk: _Desk, connection: duckdb.DuckDBPyConnection, arrival: Incoming, now: datetime
+) -> _Prepared:
+    """Copy and read one file; what keeps it from being judged is in its receipt."""
     folder = desk.workshop / uuid4().hex
     (folder / originals.FOLDER).mkdir(parents=True, mode=RESTRICTED_FOLDER_MODE)
     desk.settings.lake.chmod(RESTRICTED_FOLDER_MODE)
@@ -215,12 +328,10 @@ def _prepare(desk: _Desk, arrival: Incoming, now: datetime) -> _Prepared:
         corrects=arrival.corrects,
     )
     try:
-        with desk.database.cursor() as connection:
-            receipt = _read_and_judge(desk, connection, folder, original, arrival, receipt)
-        fault = _fault_of_the_whole(desk.source, desk.delivery, receipt)
-    except Refusal as unread:
-        fault = unread
-    return _Prepared(arrival, folder, _refused(receipt, fault) if fault else receipt)
+        receipt = _read_rows(desk, connection, folder, original, arrival, receipt)
+    except Refusal as fault:
+        receipt = _refused(receipt, fault)
+    return _Prepared(arrival, folder, receipt)
 
 
 def _refused(receipt: Receipt, fault: Refusal) -> Receipt:
@@ -294,7 +405,11 @@ def _copy(arrival: Incoming, destination: Path) -> str:
     digest = hashlib.sha256()
     path = arrival.path
     try:
-        with path.open("rb") as stream, destination.open("wb") as copy:
+        delivered = path.open("rb")
+    except OSError as fault:
+        raise ChangedWhileRead(f"{path.name} cannot be opened; it stays in the inbox") from fault
+    try:
+        with delivered as stream, destination.open("wb") as copy:
             before = os.fstat(stream.fileno())
             while block := stream.read(COPY_BYTES):
                 digest.update(block)
@@ -321,7 +436,7 @@ def _remove(arrival: Incoming) -> bool:
     return True
 
 
-def _read_and_judge(
+def _read_rows(
     desk: _Desk,
     connection: duckdb.DuckDBPyConnection,
     folder: Path,
@@ -329,7 +444,7 @@ def _read_and_judge(
     arrival: Incoming,
     receipt: Receipt,
 ) -> Receipt:
-    """The receipt of the file's rows; raises if it is no file of the dataset and period."""
+    """The receipt with how the file was read; raises if it is none of the dataset and period."""
     settings, source = desk.settings, desk.source
     if arrival.fault:
         raise arrival.fault
@@ -340,21 +455,9 @@ def _read_and_judge(
             example="2022" if desk.delivery.period == "year" else "2022-06",
             sidecar=f"{arrival.file_name}{inbox.SIDECAR_SUFFIX}",
         )
-    understood = understood_headers(source)
-    vocabularies = [understood, *(understood_headers(other) for other in desk.sources)]
-
-    def score(cells: Sequence[str]) -> int:
-        """Columns named, of whichever dataset: a wrong department's file is told by its header."""
-        keys = {header_key(cell) for cell in cells}
-        return max(len(keys & vocabulary) for vocabulary in vocabularies)
-
-    reading = read_rows(connection, original, score, folder / rejects.ROWS_FILE)
+    reading = read_rows(connection, original, desk.columns_named, folder / rejects.ROWS_FILE)
     headers = reading.headers
-    earlier: list[Path] = []
     if arrival.corrects:
-        earlier = [
-            judging.typed_rows(settings, each) for each in lake.corrected_by(receipt, desk.known)
-        ]
         [base] = [each for each in desk.known if each.delivery_id == arrival.corrects]
         headers, units = base.headers, base.units
         sent = rejects.refused_rows(connection, lake.delivery_folder(settings.lake, base))
@@ -379,7 +482,7 @@ def _read_and_judge(
         form=reading.form,
         header_row=reading.header_row,
         headers=headers,
-        unknown_columns=tuple(h for h in headers if header_key(h) not in understood),
+        unknown_columns=tuple(h for h in headers if header_key(h) not in desk.understood),
         absent_columns=tuple(
             column.name for column in source.columns if column.headers and column.name not in found
         ),
@@ -388,7 +491,7 @@ def _read_and_judge(
         note_rows=reading.note_rows,
     )
     rejects.keep_malformed(connection, folder, reading.malformed)
-    return judging.judge(connection, folder, source, desk.codes, receipt, earlier)
+    return receipt
 
 
 def _fault_of_the_whole(source: Contract, delivery: Delivery, receipt: Receipt) -> Refusal | None:

@@ -7,7 +7,7 @@ import hashlib
 import inspect
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -19,8 +19,15 @@ from minsheng.cell_forms import Codes
 from minsheng.contracts import Contract
 from minsheng.encryption import SEALED, scratch_database, sealed_parquet
 from minsheng.lake import Receipt
-from minsheng.quoting import literal
+from minsheng.quoting import literal, quoted
 from minsheng.settings import Settings
+
+Placed = tuple[Path, Receipt]
+"""The folder of a delivery and its receipt."""
+FILE_COLUMN = " file"
+"""No header begins with a blank, and so none is called what is added to the delivered columns."""
+Counts = tuple[str | None, str | None, str | None, int]
+"""The rules that refuse rows and that warn of them, how they were converted, how many there are."""
 
 
 def ensure_typed(
@@ -44,7 +51,7 @@ def ensure_typed(
         return receipt
     typed = [typed_rows(settings, each) for each in earlier]
     with scratch_database(settings) as connection:
-        judged = judge(connection, folder, source, codes, receipt, typed)
+        [judged] = judge(connection, source, codes, [(folder, receipt)], typed)
         rejects.write(connection, settings.rejects, folder, source, codes, judged)
     lake.write_receipt(folder, judged)
     return judged
@@ -70,37 +77,113 @@ def typed_path(folder: Path, version: str) -> Path:
 
 def judge(
     connection: duckdb.DuckDBPyConnection,
-    folder: Path,
     source: Contract,
     codes: Codes,
-    receipt: Receipt,
+    deliveries: Sequence[Placed],
     earlier: Sequence[Path] = (),
-) -> Receipt:
-    """Type the rows in `folder`, and count and note what breaks a rule.
+) -> list[Receipt]:
+    """Type the rows in each folder, and count and note what breaks a rule; the receipts in order.
 
-    `earlier` are the typed rows of the deliveries that this one corrects.
+    The deliveries have the same headers and units, and each a key of its own. `earlier` are the
+    typed rows of the deliveries that the only one corrects.
     """
     version = typed_version(source, codes)
-    target = typed_path(folder, version)
-    target.parent.mkdir(exist_ok=True)
-    constants = {
-        "delivery_id": literal(receipt.delivery_id),
-        "sender": literal(receipt.sender) if receipt.sender else "null::varchar",
-        "period": literal(receipt.period),
-        "period_month": f"date '{receipt.period_month}'",
-        "delivered_on": f"date '{receipt.delivered_on}'",
-    }
-    rows = sealed_parquet(folder / rejects.ROWS_FILE)
-    typing = parsing.Typing(source, codes, receipt.headers, rows, receipt.units)
-    select = typing.select(constants, other_forms(connection, typing))
-    temporary = target.with_suffix(".tmp")
-    connection.execute(f"copy ({select}) to {literal(str(temporary))} ({SEALED})")
-    _refuse_repeated_keys(connection, temporary, source, earlier)
-    counted = connection.execute(
-        "select refused_by, warned_by, converted, count(*) "
-        f"from {sealed_parquet(temporary)} group by all"
-    ).fetchall()
-    malformed = len(rejects.malformed_rows(connection, folder))
+    first = deliveries[0][1]
+    rows, received = _received(deliveries)
+    typing = parsing.Typing(source, codes, first.headers, rows, first.units)
+    select = typing.select(received, other_forms(connection, typing))
+    targets = [typed_path(folder, version) for folder, _ in deliveries]
+    temporaries = [target.with_suffix(".tmp") for target in targets]
+    for target in targets:
+        target.parent.mkdir(exist_ok=True)
+    alone = temporaries[0] if len(deliveries) == 1 else None
+    if alone:
+        # it may be large: its rows pass through
+        connection.execute(f"copy ({select}) to {literal(str(alone))} ({SEALED})")
+    else:
+        connection.execute(f"create or replace temp table typed_rows as {select}")
+    typed = sealed_parquet(alone) if alone else "typed_rows"
+    apart = () if alone else ("delivery_id",)
+    judged = _without_repeated_keys(connection, typed, source, apart, earlier)
+    if alone and judged != typed:
+        mended = alone.with_suffix(".mended")
+        connection.execute(f"copy (from {judged}) to {literal(str(mended))} ({SEALED})")
+        mended.replace(alone)
+        judged = typed
+    receipts = _counted(connection, judged, source, deliveries)
+    findings = _findings(judged, deliveries)
+    if not alone and any(map(_has_faults, receipts)):
+        connection.execute(f"create or replace temp table finding as {findings}")
+        findings = "from finding"
+    for (folder, _), receipt, temporary, target in zip(
+        deliveries, receipts, temporaries, targets, strict=True
+    ):
+        own = f"delivery_id = {literal(receipt.delivery_id)}"
+        if not alone:
+            connection.execute(
+                f"copy (from {judged} where {own} order by row_number) "
+                f"to {literal(str(temporary))} ({SEALED})"
+            )
+        own_findings = f"select row_number, rule, severity from ({findings}) where {own}"
+        _note_findings(connection, folder, own_findings, _has_faults(receipt))
+        # the last step: a cache that is there is never made again, and so is all before it
+        temporary.replace(target)
+    return [replace(receipt, contract_hash=version, checked_hash="") for receipt in receipts]
+
+
+def _received(deliveries: Sequence[Placed]) -> tuple[str, dict[str, str]]:
+    """The rows of deliveries as a FROM item, and what no cell of them says as SQL over it."""
+    paths = [folder / rejects.ROWS_FILE for folder, _ in deliveries]
+    told = [
+        {
+            "delivery_id": literal(receipt.delivery_id),
+            "sender": literal(receipt.sender) if receipt.sender else "null::varchar",
+            "period": literal(receipt.period),
+            "period_month": f"date '{receipt.period_month}'",
+            "delivered_on": f"date '{receipt.delivered_on}'",
+        }
+        for _, receipt in deliveries
+    ]
+    if len(deliveries) == 1:
+        return sealed_parquet(paths), told[0]
+    values = ", ".join(
+        f"({literal(str(path))}, {', '.join(each.values())})"
+        for path, each in zip(paths, told, strict=True)
+    )
+    added = {name: quoted(f" {name}") for name in told[0]}
+    file = quoted(FILE_COLUMN)
+    rows = (
+        f"{sealed_parquet(paths, file_column=FILE_COLUMN)} "
+        f"join (values {values}) as delivery ({file}, {', '.join(added.values())}) using ({file})"
+    )
+    return rows, added
+
+
+def _counted(
+    connection: duckdb.DuckDBPyConnection,
+    judged: str,
+    source: Contract,
+    deliveries: Sequence[Placed],
+) -> list[Receipt]:
+    """The receipts with what became of the rows."""
+    counted: dict[str, list[Counts]] = {}
+    for delivery_id, refused_by, warned_by, converted, count in connection.execute(
+        f"select delivery_id, refused_by, warned_by, converted, count(*) from {judged} group by all"
+    ).fetchall():
+        counted.setdefault(delivery_id, []).append((refused_by, warned_by, converted, count))
+    medians = _medians(connection, judged, source)
+    return [
+        _with_counts(
+            replace(receipt, medians=medians.get(receipt.delivery_id, {})),
+            counted.get(receipt.delivery_id, ()),
+            len(rejects.malformed_rows(connection, folder)),
+        )
+        for folder, receipt in deliveries
+    ]
+
+
+def _with_counts(receipt: Receipt, counted: Iterable[Counts], malformed: int) -> Receipt:
+    """The receipt with the numbers of rows, by rule and by kind of conversion."""
     refusals, warnings, conversions = Counter[str](), Counter[str](), Counter[str]()
     if malformed:
         refusals[rejects.MALFORMED_RULE] = malformed
@@ -118,18 +201,12 @@ def judge(
         ):
             for name in names.split(",") if names else ():
                 tally[name] += count
-    _note_findings(connection, folder, temporary, bool(refusals or warnings))
-    # the last step: a cache that is there is never made again, and so is all that came before it
-    temporary.replace(target)
     return replace(
         receipt,
-        contract_hash=version,
-        checked_hash="",
         rows_received=accepted + refused,
         rows_accepted=accepted,
         rows_refused=refused,
         rows_elsewhere=elsewhere,
-        medians=_medians(connection, target, source),
         refused_by_rule=dict(sorted(refusals.items())),
         warned_by_rule=dict(sorted(warnings.items())),
         conversions=dict(sorted(conversions.items())),
@@ -145,89 +222,95 @@ def other_forms(connection: duckdb.DuckDBPyConnection, typing: parsing.Typing) -
 
 
 def _medians(
-    connection: duckdb.DuckDBPyConnection, typed: Path, source: Contract
-) -> dict[str, float]:
-    """The median of each amount that accepted rows state, without the zeros."""
+    connection: duckdb.DuckDBPyConnection, judged: str, source: Contract
+) -> dict[str, dict[str, float]]:
+    """For each delivery the median of each amount that accepted rows state, without the zeros."""
     names = [column.name for column in source.columns if column.type == "yuan"]
     if not names:
         return {}
     medians = ", ".join(f"median({name}) filter ({name} <> 0)::double" for name in names)
-    [values] = connection.execute(
-        f"select {medians} from {sealed_parquet(typed)} where refused_by is null"
+    found = connection.execute(
+        f"select delivery_id, {medians} from {judged} where refused_by is null group by delivery_id"
     ).fetchall()
-    return {name: value for name, value in zip(names, values, strict=True) if value is not None}
+    return {
+        delivery_id: {n: v for n, v in zip(names, values, strict=True) if v is not None}
+        for delivery_id, *values in found
+    }
+
+
+def _has_faults(receipt: Receipt) -> bool:
+    return bool(receipt.refused_by_rule or receipt.warned_by_rule)
+
+
+def _findings(judged: str, deliveries: Sequence[Placed]) -> str:
+    """The SELECT of a row for each rule that a row of the deliveries breaks."""
+    parts = [
+        f"select delivery_id, row_number, unnest(string_split({column}, ',')) as rule, "
+        f"'{severity}' as severity from {judged} where {column} is not null"
+        for column, severity in (("refused_by", "critical"), ("warned_by", "warning"))
+    ]
+    for folder, receipt in deliveries:
+        malformed = folder / rejects.MALFORMED_FILE
+        if malformed.is_file():
+            parts.append(
+                f"select {literal(receipt.delivery_id)}, row_number, '{rejects.MALFORMED_RULE}', "
+                f"'critical' from {sealed_parquet(malformed)}"
+            )
+    return " union all ".join(parts)
 
 
 def _note_findings(
-    connection: duckdb.DuckDBPyConnection, folder: Path, typed: Path, has_faults: bool
+    connection: duckdb.DuckDBPyConnection, folder: Path, findings: str, has_faults: bool
 ) -> None:
     """Write row, rule and severity of every fault beside the rows, if there are any."""
     path = folder / rejects.FINDINGS_FILE
     if not has_faults:
         path.unlink(missing_ok=True)
         return
-    rows = sealed_parquet(typed)
-    parts = [
-        f"select row_number, unnest(string_split({column}, ',')) as rule, '{severity}' as severity "
-        f"from {rows} where {column} is not null"
-        for column, severity in (("refused_by", "critical"), ("warned_by", "warning"))
-    ]
-    malformed = folder / rejects.MALFORMED_FILE
-    if malformed.is_file():
-        parts.append(
-            f"select row_number, '{rejects.MALFORMED_RULE}', 'critical' "
-            f"from {sealed_parquet(malformed)}"
-        )
     temporary = path.with_suffix(".tmp")
-    connection.execute(
-        f"copy ({' union all '.join(parts)} order by all) to {literal(str(temporary))} ({SEALED})"
-    )
+    connection.execute(f"copy ({findings} order by all) to {literal(str(temporary))} ({SEALED})")
     temporary.replace(path)
 
 
-def _refuse_repeated_keys(
-    connection: duckdb.DuckDBPyConnection, path: Path, source: Contract, earlier: Sequence[Path]
-) -> None:
-    """Of accepted rows with the same key the first stays, the later ones are refused.
+def _without_repeated_keys(
+    connection: duckdb.DuckDBPyConnection,
+    typed: str,
+    source: Contract,
+    apart: Sequence[str],
+    earlier: Sequence[Path],
+) -> str:
+    """The typed rows, of accepted ones with the same key all but the first refused.
 
-    Rows of `earlier`, the deliveries that this one corrects, come before all of its own, but for
-    those in whose place its rows stand.
+    `apart` are the columns that tell deliveries apart where there are several. Rows of `earlier`,
+    the deliveries that the only one corrects, come before all of its own, but for those in whose
+    place its rows stand.
     """
-    key = ", ".join(source.key)
-    rows = sealed_parquet(path)
-    own = f"(select row_number from {rows})"
-    accepted = f"select {key} from {rows} where refused_by is null"
+    row = ", ".join((*apart, "row_number"))
+    key = ", ".join((*apart, *source.key))
+    columns = ", ".join((*apart, "row_number", *source.key))
+    accepted = f"select {columns}, true as is_own from {typed} where refused_by is null"
     for each in earlier:
-        before = sealed_parquet(each)
         accepted += (
-            f" union all select {key} from {before} "
-            f"where refused_by is null and row_number not in {own}"
+            f" union all select {columns}, false from {sealed_parquet(each)} "
+            f"where refused_by is null and row_number not in (select row_number from {typed})"
         )
-    repeated = connection.execute(
-        f"select 1 from ({accepted}) group by {key} having count(*) > 1 limit 1"
-    ).fetchall()
-    if not repeated:
-        return
-    taken = " or ".join(
-        f"exists (select 1 from {sealed_parquet(each)} as before "
-        f"where before.refused_by is null and before.row_number not in {own} and "
-        + " and ".join(f"before.{name} is not distinct from rows.{name}" for name in source.key)
-        + ")"
-        for each in earlier
-    )
-    mended = path.with_suffix(".mended")
+    # keys alone are held in memory; the other columns are looked at only if a key repeats
     connection.execute(
         f"""
-        copy (
-            select * replace (
-                case when refused_by is null and ({taken or "false"} or row_number > min(row_number)
-                    filter (where refused_by is null) over (partition by {key}))
-                then '{rejects.REPEATED_KEY_RULE}' else refused_by end as refused_by)
-            from {rows} as rows
-        ) to {literal(str(mended))} ({SEALED})
+        create or replace temp table repeated as
+        select {row}
+        from ({accepted})
+        qualify is_own and row_number() over (partition by {key} order by is_own, row_number) > 1
         """
     )
-    mended.replace(path)
+    if not connection.execute("select 1 from repeated limit 1").fetchall():
+        return typed
+    return f"""(
+        select * replace (
+            case when ({row}) in (from repeated)
+            then '{rejects.REPEATED_KEY_RULE}' else refused_by end as refused_by)
+        from {typed}
+    )"""
 
 
 def typed_rows(settings: Settings, receipt: Receipt) -> Path:

@@ -22,10 +22,12 @@ from sqlglot.optimizer.qualify import qualify
 from minsheng.contracts import Contract, load_contracts
 from minsheng.policies import reference_rows
 from minsheng.settings import Settings, load_settings
+from minsheng.warehouse import REPORTED_COLUMNS, REPORTED_SCHEMA
 
 DIALECT = "duckdb"
 HEADER = "-- One row"
 LARGEST_CALENDAR_NUMBER = 31
+PER_CENT = 100
 """Whole numbers up to it count months and days; a policy's number among them cannot be told."""
 
 UNORDERED = (exp.AnyValue, exp.First, exp.Last, exp.Mode, exp.ArgMax, exp.ArgMin)
@@ -339,11 +341,14 @@ def lint_models(settings: Settings) -> dict[Path, tuple[Finding, ...]]:
 
 
 def table_schema(contracts: Mapping[str, Contract]) -> Schema:
-    """Columns and types of every table, from its contract."""
+    """Columns and types of every table, from its contract, and of the reports of ledgers."""
     schema: dict[str, dict[str, dict[str, str]]] = {}
+    told = {name: kind for name, (_, kind) in REPORTED_COLUMNS.items()}
     for contract in contracts.values():
         types = {column.name: column.duckdb_type for column in contract.columns}
         schema.setdefault(contract.layer, {})[contract.table] = types
+        if contract.delivery and contract.delivery.mode == "upsert":
+            schema.setdefault(REPORTED_SCHEMA, {})[contract.table] = types | told
     return schema
 
 
@@ -359,9 +364,12 @@ def decided_numbers(settings: Settings) -> frozenset[Decimal]:
         abs(Decimal(str(row[column])))
         for table, column in columns
         for row in reference_rows(settings, table)
+        if row[column] is not None
     )
     return frozenset(
-        number for number in numbers if number > LARGEST_CALENDAR_NUMBER or number % 1 != 0
+        number
+        for number in numbers
+        if (number > LARGEST_CALENDAR_NUMBER or number % 1 != 0) and number != PER_CENT
     )
 
 

@@ -3,10 +3,10 @@
 from collections.abc import Collection, Sequence
 from datetime import date, datetime
 
-from minsheng import lake, linkage, policies
+from minsheng import lake, linkage
 from minsheng.contracts import RESTRICTED_LAYERS, Contract
 from minsheng.lake import Receipt
-from minsheng.project import Inputs, Project
+from minsheng.project import Inputs, Project, of_the_area
 from minsheng.settings import Settings
 from minsheng.warehouse import Warehouse, write_rows
 
@@ -27,15 +27,15 @@ def make_meta(
     elif contract.table == "table_freshness":
         rows = _freshness_rows(project, inputs)
     elif contract.table == "source":
-        rows = [_source_row(source, inputs, project.settings) for source in project.sources]
+        rows = [_source_row(source, inputs, project) for source in project.sources]
     else:
-        rows = [_build_row(inputs, now)]
+        rows = [_build_row(inputs, now, project.settings)]
     return write_rows(warehouse, contract, rows)
 
 
 def _freshness_rows(project: Project, inputs: Inputs) -> list[dict[str, object]]:
     """Of each model, the datasets that it is made from and since when the first of them is late."""
-    rows = [_source_row(source, inputs, project.settings) for source in project.sources]
+    rows = [_source_row(source, inputs, project) for source in project.sources]
     late = {row["source"]: row["stale_since"] for row in rows if row["stale_since"]}
     return [
         {
@@ -60,7 +60,10 @@ def datasets_above(project: Project, table: str) -> frozenset[str]:
         name = waiting.pop()
         if name not in seen:
             seen.add(name)
-            waiting.extend(project.models[name].reads if name in project.models else ())
+            if name in project.models:
+                waiting.extend(project.models[name].reads)
+            elif name in project.figure_tables:
+                waiting.extend(project.figure_tables[name].reads)
     return frozenset(source.table for source in project.sources if source.name in seen)
 
 
@@ -99,11 +102,11 @@ def _delivery_row(receipt: Receipt, order: int, status: str) -> dict[str, object
     }
 
 
-def _source_row(source: Contract, inputs: Inputs, settings: Settings) -> dict[str, object]:
+def _source_row(source: Contract, inputs: Inputs, project: Project) -> dict[str, object]:
     assert source.delivery and inputs.as_of_month
     receipts = [receipt for receipt in inputs.effective if receipt.table == source.table]
     latest = max(receipts, key=lambda each: (each.period_month, each.delivered_at), default=None)
-    due, stale_since = due_and_stale(settings, source, receipts, inputs.as_of_month)
+    due, stale_since = due_and_stale(project, source, receipts, inputs.as_of_month)
     return {
         "source": source.table,
         "department": source.delivery.department,
@@ -115,17 +118,25 @@ def _source_row(source: Contract, inputs: Inputs, settings: Settings) -> dict[st
         "rows_accepted": sum(receipt.rows_accepted for receipt in receipts),
         "rows_refused": sum(receipt.rows_refused for receipt in receipts),
         "is_personal": linkage.is_personal(source),
+        "reaches_back": _reaches_back(source),
     }
 
 
+def _reaches_back(source: Contract) -> bool:
+    """Whether rows stand for years before their period: in a ledger whose entries stand, or because
+    each row names its year."""
+    stands = source.delivery and source.delivery.stands_from
+    return bool(stands) or any(column.name == "year" for column in source.columns)
+
+
 def due_and_stale(
-    settings: Settings, source: Contract, receipts: Sequence[Receipt], as_of_month: date
+    project: Project, source: Contract, receipts: Sequence[Receipt], as_of_month: date
 ) -> tuple[date | None, date | None]:
     """When a dataset's next delivery is due, and the same if it is later than that by the month."""
     assert source.delivery
-    rule, end = "sender_silence_months", lake.last_day(as_of_month)
-    silence = policies.rule_value(settings, rule, settings.area_code, end) if receipts else 0
-    due = lake.next_due(receipts, source.delivery.promised_days, round(silence))
+    end, own = lake.last_day(as_of_month), of_the_area(project, receipts)
+    silence = project.decided("sender_silence_months", end) if own else 0
+    due = lake.next_due(own, source.delivery.promised_days, round(silence))
     return due, due if due and due <= end else None
 
 
@@ -134,13 +145,14 @@ def _moment(text: str) -> str:
     return datetime.fromisoformat(text).replace(tzinfo=None).isoformat(sep=" ")
 
 
-def _build_row(inputs: Inputs, now: datetime) -> dict[str, object]:
+def _build_row(inputs: Inputs, now: datetime, settings: Settings) -> dict[str, object]:
     return {
         "version": f"{now:%Y%m%dT%H%M%S}-{inputs.build_id[:8]}",
         "build_id": inputs.build_id,
         "built_at": now.replace(tzinfo=None).isoformat(sep=" ", timespec="seconds"),
         "known_on": inputs.known_on,
         "as_of_month": inputs.as_of_month,
+        "area_code": settings.area_code,
         "code_version": inputs.code_version,
         "policy_hash": inputs.policy_hash,
         "contract_hash": inputs.contract_hash,

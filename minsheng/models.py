@@ -13,13 +13,17 @@ from sqlglot.optimizer.qualify import qualify
 from sqlglot.optimizer.scope import build_scope
 
 from minsheng.contracts import Contract
+from minsheng.warehouse import REPORTED_COLUMNS, REPORTED_SCHEMA
 
 MAY_READ: Mapping[str, frozenset[str]] = {
     "linked": frozenset({"linked", "staged", "vault", "bridge", "reference", "meta"}),
     "indicators": frozenset({"indicators", "linked", "staged", "reference", "meta"}),
     "risk": frozenset({"risk", "indicators", "linked", "reference", "meta"}),
 }
-"""What a model of a layer may read; a staged model reads its own source alone and needs no SQL."""
+"""What a model of a layer may read; a staged model reads its own source alone and needs no SQL.
+
+`reported.<source>` is made with `staged.<source>` and read where that may be read.
+"""
 
 
 class ModelError(ValueError):
@@ -61,8 +65,8 @@ class Model:
 
     @cached_property
     def reads(self) -> tuple[str, ...]:
-        """Tables the model reads, by name."""
-        return tuple(sorted(_tables(self.tree)))
+        """Tables the model reads, by name; a ledger's reports are read as its rows."""
+        return tuple(sorted({_made_with(name) for name in _tables(self.tree)}))
 
 
 def tables_read(query: str) -> set[str]:
@@ -106,13 +110,16 @@ def column_lineage(
 ) -> dict[str, tuple[tuple[str, str], ...]]:
     """For each column of the model the (table, column) pairs it is made of."""
     schema: dict[str, object] = {}
-    for name in model.reads:
-        contract = contracts.get(name)
+    for name in sorted(_tables(model.tree)):
+        contract = contracts.get(_made_with(name))
         if contract is None:
             raise ModelError(f"{model.name} reads {name}, which has no contract")
-        tables = schema.setdefault(contract.layer, {})
+        layer, table = name.split(".")
+        tables = schema.setdefault(layer, {})
         assert isinstance(tables, dict)
-        tables[contract.table] = {c.name: c.duckdb_type for c in contract.columns}
+        tables[table] = {c.name: c.duckdb_type for c in contract.columns}
+        if layer == REPORTED_SCHEMA:
+            tables[table] |= {column: kind for column, (_, kind) in REPORTED_COLUMNS.items()}
     tree = qualify(model.tree.copy(), schema=schema, dialect="duckdb")
     roots = lineage(
         None,
@@ -130,9 +137,18 @@ def column_lineage(
         for node in root.walk():
             if isinstance(node.expression, exp.Table) and node.expression.db:
                 table = f"{node.expression.db}.{node.expression.name}"
-                pairs.add((table, node.name.rsplit(".", 1)[-1].strip('"')))
+                name = node.name.rsplit(".", 1)[-1].strip('"')
+                if node.expression.db == REPORTED_SCHEMA:
+                    name, _ = REPORTED_COLUMNS.get(name, (name, ""))
+                pairs.add((_made_with(table), name))
         found[column] = tuple(sorted(pairs))
     return found
+
+
+def _made_with(name: str) -> str:
+    """The table that is made in the same step as `name`."""
+    layer, table = name.split(".")
+    return f"staged.{table}" if layer == REPORTED_SCHEMA else name
 
 
 def _tables(tree: exp.Expr) -> set[str]:

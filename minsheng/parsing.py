@@ -42,7 +42,7 @@ HOUSEHOLD_NUMBERS: Mapping[str, str] = {
 
 @dataclass(frozen=True)
 class Typing:
-    """How the rows of one delivery are typed: its contract, code lists, headers and units.
+    """How the rows of deliveries are typed: their contract, code lists, headers and units.
 
     `rows` is the FROM item that has the delivered headers and `__row_number`; `units` are the
     delivered units of columns that are not in their own.
@@ -69,12 +69,12 @@ class Typing:
         flags = [
             f"coalesce(bool_or({test}), false) as {name}" for name, test in looked.items() if test
         ]
-        return f"{self._plain_stage(())} select {', '.join(flags) or 'true as none'} from plain"
+        return f"{self._plain_stage({}, ())} select {', '.join(flags) or 'true as none'} from plain"
 
-    def select(self, constants: Mapping[str, str], others: Collection[str]) -> str:
+    def select(self, received: Mapping[str, str], others: Collection[str]) -> str:
         """The SELECT that types the rows and names the rules that each breaks.
 
-        `constants` are the received columns as SQL (`delivery_id`, `sender`, `period`,
+        `received` are what no cell says, as SQL over `rows` (`delivery_id`, `sender`, `period`,
         `period_month`, `delivered_on`); `others` the columns that `others_select` flags.
         Columns out: the contract's, `delivered_on`, `unreadable` (columns whose text is not
         understood), `disagreeing` (columns for which two delivered ones stand that say different
@@ -110,7 +110,7 @@ class Typing:
         numbers = [column.name for column in own if column.type == "id_number"]
         typed += [f"{identity.has_wrong_check_digit(name)} as {name}__misspelt" for name in numbers]
         misspelt = [(f"{name}__misspelt", literal(name)) for name in numbers]
-        typed += [f"{expression} as {name}" for name, expression in constants.items()]
+        typed += received
         disagreeing = [
             (_disagree(name, column, is_read=name in forms), literal(column.name))
             for name, column in synonyms.items()
@@ -143,10 +143,10 @@ class Typing:
             ]
             for severity in ("critical", "warning")
         }
-        kept = [column.name for column in own] + ["row_number", *constants]
+        kept = [column.name for column in own] + ["row_number", *received]
         identified = [f"{expression} as {name}" for name, expression in identities.items()]
         unreadable = [(test, literal(name)) for name, test in unread.items()]
-        return f"""{self._plain_stage(others)},
+        return f"""{self._plain_stage(received, others)},
 typed as (
     select row_number, {", ".join(typed)}
     from plain
@@ -166,7 +166,7 @@ select
 from judged
 """
 
-    def _plain_stage(self, others: Collection[str]) -> str:
+    def _plain_stage(self, received: Mapping[str, str], others: Collection[str]) -> str:
         """Common table expressions up to `plain`: the texts, and what the plain form says."""
         columns = self._columns
         mended = self._mended(others)
@@ -175,7 +175,8 @@ from judged
             for name, column in columns.items()
         ]
         texts += [f"{self._sources[name]} as {name}__delivered" for name in mended]
-        passed = [f"{name}__delivered" for name in mended]
+        texts += [f"{expression} as {name}" for name, expression in received.items()]
+        passed = [*(f"{name}__delivered" for name in mended), *received]
         supplied = [f"{_supplied(column)} as {name}" for name, column in columns.items()]
         supplied += passed
         plain = [*columns, *passed]

@@ -8,10 +8,12 @@ name is read, the overlay after the project. Here they become the rows of `refer
 import csv
 import hashlib
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from datetime import date
 from itertools import pairwise
 from pathlib import Path
 
+from minsheng import duties, plans
 from minsheng.documents import read_document
 from minsheng.link_rules import RuleTable, load_rules
 from minsheng.settings import Settings
@@ -19,17 +21,6 @@ from minsheng.settings import Settings
 Row = dict[str, object]
 NATION = "000000000000"
 FOR_EVER = date(9999, 12, 31)
-PLAN_COLUMNS = (
-    "policy_id",
-    "title_zh",
-    "title_en",
-    "document",
-    "area_code",
-    "start_year",
-    "end_year",
-    "first_roll_year",
-    "income_concept",
-)
 LINKAGE_FILE = "linkage.yaml"
 LINK_LIMITS = frozenset(
     {
@@ -53,13 +44,35 @@ SUCCESSION_KINDS = {
     "transferred": False,
 }
 """How an area's place comes under another code, and whether the whole of it does."""
+CHAIN_KEY = ("income_concept", "base_concept", "base_year", "area_code")
 BEGINNING_KINDS = ("recoded", "upgraded", "split")
 """Those by which the new code begins."""
-AGGREGATES = ("growth", "growth_over_rural", "minimum", "not_computed")
+
+
+YEAR_READINGS = ("mean_of_months", "last_month", "first_month")
+"""How the value of a year is read of a rule that changes within it; the first is usual."""
 
 
 class PolicyError(ValueError):
     """A policy file that cannot be used, or a day for which nobody decided a value."""
+
+
+@dataclass(frozen=True)
+class Series:
+    """Values of areas from a day to a day in the rows of a dataset, each a plain expression.
+
+    Where rows of one area begin on the same day, one that meets `prefer` holds.
+    """
+
+    dataset: str
+    value: str
+    effective_from: str
+    effective_to: str
+    label_zh: str
+    label_en: str
+    unit: str
+    where: str = "true"
+    prefer: str = "false"
 
 
 def policy_hash(settings: Settings) -> str:
@@ -96,16 +109,23 @@ def reference_rows(settings: Settings, table: str) -> list[Row]:
         "area_today": _areas_today,
         "civil_affairs_town": _civil_affairs_towns,
         "code": _codes,
+        "duty": lambda each: duties.duty_rows(duties.load_duties(each)),
+        "deprivation": _deprivations,
+        "income_chain": _income_chains,
         "income_concept": _income_concepts,
         "link_limit": _link_limits,
         "link_roll": _link_rolls,
         "link_rule": _link_rules,
         "object_type": _object_types,
-        "plan": _plans,
-        "policy_item": _policy_items,
+        "period": lambda each: plans.period_rows(),
+        "plan": lambda each: plans.plan_rows(plans.load_plans(each)),
+        "plan_area": lambda each: plans.plan_area_rows(plans.load_plans(each)),
+        "policy_item": lambda each: plans.item_rows(plans.load_plans(each)),
         "population": _populations,
+        "report_unit": _report_units,
         "risk_level": _risk_levels,
         "rule_value": _rule_values,
+        "series": _series_rows,
         "signal": _signals,
         "target": _targets,
     }
@@ -113,7 +133,10 @@ def reference_rows(settings: Settings, table: str) -> list[Row]:
 
 
 def rule_value(settings: Settings, rule_id: str, area_code: str, day: date) -> float:
-    """The value of `rule_id` in the area or the nearest area above it on `day`; raises if none."""
+    """The value of `rule_id` in the area or the nearest area above it on `day`; raises if none.
+
+    A value that is a formula depends on what was delivered, so it is asked of the published file.
+    """
     above = [
         area_code,
         *(
@@ -124,14 +147,19 @@ def rule_value(settings: Settings, rule_id: str, area_code: str, day: date) -> f
         NATION,
     ]
     in_force = {
-        row["area_code"]: row["value"]
+        row["area_code"]: row
         for row in _rule_values(settings)
         if row["rule_id"] == rule_id
         and _day(row["effective_from"]) <= day <= _day(row["effective_to"])
     }
     for code in above:
+        if code in in_force and in_force[code]["formula"] is not None:
+            raise PolicyError(
+                f"{rule_id!r} is {in_force[code]['formula']!r} in area {area_code} on {day}; "
+                "ask the published file: select indicators.rule_on(rule, area, day)"
+            )
         if code in in_force:
-            return float(str(in_force[code]))
+            return float(str(in_force[code]["value"]))
     raise PolicyError(
         f"nobody has decided {rule_id!r} for area {area_code} on {day}; "
         "add a dated value with its document to a rules.yaml under policies/"
@@ -141,6 +169,17 @@ def rule_value(settings: Settings, rule_id: str, area_code: str, day: date) -> f
 def area_codes(settings: Settings) -> frozenset[str]:
     """The code of every area that is listed, or was an area's in earlier years."""
     return frozenset(str(row["area_code"]) for row in _area_rows(settings))
+
+
+def areas_elsewhere(settings: Settings) -> frozenset[str]:
+    """The codes of the areas that neither lie in the deployment's area nor hold it."""
+    found = {str(row["area_code"]): row for row in _area_rows(settings)}
+    above = set(_upwards(settings.area_code, found))
+    return frozenset(
+        code
+        for code in found
+        if above and code not in above and settings.area_code not in _upwards(code, found)
+    )
 
 
 SENDING_LEVELS = ("city", "county", "town")
@@ -159,7 +198,32 @@ def areas_by_name(settings: Settings) -> dict[str, list[str]]:
 
 def _areas(settings: Settings) -> list[Row]:
     found = {str(row["area_code"]): row for row in _area_rows(settings)}
-    return [{**area, **_levels_above(code, found)} for code, area in found.items()]
+    begun = _begun(settings, found)
+    return [
+        {
+            **area,
+            **_levels_above(code, found),
+            "existing_from": max(
+                (begun[step] for step in _upwards(code, found) if step in begun), default=None
+            ),
+        }
+        for code, area in found.items()
+    ]
+
+
+def _begun(settings: Settings, areas: Mapping[str, Row]) -> dict[str, date]:
+    """First days of the areas that have one: of those that took no area's of their level place."""
+    days = {code: area["effective_from"] for code, area in areas.items()}
+    begun = {code: day for code, day in days.items() if isinstance(day, date)}
+    for row in sorted(_area_successions(settings), key=lambda each: str(each["effective_from"])):
+        old, new = str(row["old_code"]), str(row["new_code"])
+        is_same = row["is_whole"] and areas[old]["area_level"] == areas[new]["area_level"]
+        if is_same and new in begun:
+            if old in begun:
+                begun[new] = min(begun[old], begun[new])
+            else:
+                del begun[new]
+    return begun
 
 
 def _levels_above(code: str, areas: Mapping[str, Row]) -> Row:
@@ -337,6 +401,18 @@ def _listed(path: Path) -> Iterator[tuple[dict[str, str], object]]:
             yield row, origin
 
 
+def _report_units(settings: Settings) -> list[Row]:
+    return [
+        {
+            "unit_text": text,
+            "unit": unit.replace("currency", settings.currency_en),
+            "unit_factor": factor,
+        }
+        for text, factors in _named(settings, "report_units.yaml").items()
+        for unit, factor in factors.items()
+    ]
+
+
 def _codes(settings: Settings) -> list[Row]:
     return [
         {
@@ -397,10 +473,40 @@ def _link_rolls(settings: Settings) -> list[Row]:
     return [{"source": roll} for roll in load_link_rules(settings).rolls]
 
 
+def load_series(settings: Settings) -> dict[str, Series]:
+    """The series that formulas may name. Raises PolicyError by the series' name."""
+    try:
+        return {
+            name: plans.made(Series, entry, f"series {name}")
+            for name, entry in _named(settings, "series.yaml").items()
+        }
+    except plans.PlanError as fault:
+        raise PolicyError(str(fault)) from None
+
+
+def _series_rows(settings: Settings) -> list[Row]:
+    return [
+        {
+            "series_id": name,
+            "label_zh": series.label_zh,
+            "label_en": series.label_en,
+            "unit": series.unit.replace("currency", settings.currency_en),
+            "datasets": series.dataset,
+        }
+        for name, series in load_series(settings).items()
+    ]
+
+
 def _rule_values(settings: Settings) -> list[Row]:
     rows: list[Row] = []
     spans: dict[tuple[str, str], list[tuple[date, date]]] = {}
-    for rule_id, rule in _rules(settings):
+    planned = {plan.policy_id for plan in plans.load_plans(settings)}
+    for rule_id, subject, rule in _rules(settings):
+        reading = str(rule.get("year_reading", YEAR_READINGS[0]))
+        if reading not in YEAR_READINGS:
+            raise PolicyError(
+                f"rule {rule_id}: year_reading {reading!r} is none of {list(YEAR_READINGS)}"
+            )
         for area_code in _list(rule["areas"]):
             held = spans.setdefault((rule_id, str(area_code)), [])
             for first_day, entry in _mapping(rule["values"]).items():
@@ -409,13 +515,20 @@ def _rule_values(settings: Settings) -> list[Row]:
                 if until < start:
                     raise PolicyError(f"rule {rule_id}: a value ends {until} before its {start}")
                 held.append((start, until))
+                if ("value" in entry) == ("formula" in entry):
+                    raise PolicyError(
+                        f"rule {rule_id}: from {start} on it has either a value or a formula"
+                    )
                 rows.append(
                     {
                         "rule_id": rule_id,
+                        "policy_id": subject if subject in planned else None,
                         "area_code": area_code,
                         "effective_from": start,
                         "effective_to": until,
-                        "value": entry["value"],
+                        "value": entry.get("value"),
+                        "formula": entry.get("formula"),
+                        "year_reading": reading,
                         "unit": str(rule["unit"]).replace("currency", settings.currency_en),
                         "is_line": bool(rule.get("is_line", False)),
                         "label_zh": rule["label_zh"],
@@ -433,21 +546,25 @@ def _rule_values(settings: Settings) -> list[Row]:
     return rows
 
 
-def _rules(settings: Settings) -> list[tuple[str, dict[str, object]]]:
-    """Rules of every plan and subject; several may decide one rule, each for its own areas.
+def _rules(settings: Settings) -> list[tuple[str, str, dict[str, object]]]:
+    """Rules with the plan or subject that has them; several may decide one, each for its areas.
 
     A rule that the deployment names replaces the project's, or by null removes it.
     """
-    rules: list[tuple[str, dict[str, object]]] = []
+    rules: list[tuple[str, str, dict[str, object]]] = []
     for folder in settings.overlaid("policies"):
         own = [
-            (rule_id, rule)
+            (rule_id, path.parent.name, rule)
             for path in sorted(folder.glob("*/rules.yaml"))
             for rule_id, rule in _read(path).items()
         ]
-        named = {rule_id for rule_id, _ in own}
+        named = {rule_id for rule_id, _, _ in own}
         rules = [each for each in rules if each[0] not in named]
-        rules += [(rule_id, _mapping(rule)) for rule_id, rule in own if rule is not None]  # type: ignore[misc]
+        rules += [
+            (rule_id, subject, _mapping(rule))  # type: ignore[misc]
+            for rule_id, subject, rule in own
+            if rule is not None
+        ]
     return rules
 
 
@@ -465,8 +582,63 @@ def _income_concepts(settings: Settings) -> list[Row]:
     ]
 
 
+def _deprivations(settings: Settings) -> list[Row]:
+    rules = {rule_id for rule_id, _, rule in _rules(settings) if rule.get("is_line")}
+    rows: list[Row] = []
+    for name, entry in _named(settings, "deprivations.yaml").items():
+        weight, line = entry["weight"], entry["line"]
+        if not isinstance(weight, int | float) or weight <= 0:
+            raise PolicyError(f"deprivation {name}: {weight!r} is no positive weight")
+        rows.append(
+            {
+                "dimension_id": name,
+                "label_zh": entry["label_zh"],
+                "label_en": entry["label_en"],
+                "dimension_weight": weight,
+                # a deployment without the line knows nothing of it
+                "line_id": line if line in rules else None,
+                "source": entry["source"],
+                "dimension_reading": entry["reading"],
+                "document": entry["reference"],
+                "clause": entry["clause"],
+            }
+        )
+    return rows
+
+
+def _income_chains(settings: Settings) -> list[Row]:
+    """What restates incomes of one concept in another; of two that hold at once nobody knows which.
+
+    Raises PolicyError if a concept is none, is chained to itself, or a factor is not positive.
+    """
+    codes = _codes(settings)
+    known = {str(row["code"]) for row in codes if row["code_list"] == "income_concept"}
+    rows: dict[tuple[object, ...], Row] = {}
+    for name, entry in _named(settings, "income_chains.yaml").items():
+        concepts = (entry["to"], entry["from"])
+        if not set(concepts) <= known or entry["to"] == entry["from"]:
+            raise PolicyError(f"income chain {name}: {concepts} are not two of {sorted(known)}")
+        for area_code in _list(entry["areas"]):
+            for year, value in _mapping(entry["values"]).items():
+                key = (*concepts, year, area_code)
+                if key in rows:
+                    raise PolicyError(
+                        f"income chain {name}: two factors hold in area {area_code} for {year}"
+                    )
+                factor = value["value"]
+                if not isinstance(factor, int | float) or factor <= 0:
+                    raise PolicyError(f"income chain {name}: {factor!r} is no positive factor")
+                rows[key] = {
+                    **dict(zip(CHAIN_KEY, key, strict=True)),
+                    "factor": factor,
+                    "document": value["reference"],
+                    "clause": value.get("clause", ""),
+                }
+    return list(rows.values())
+
+
 def _signals(settings: Settings) -> list[Row]:
-    rules = {rule_id for rule_id, _ in _rules(settings)}
+    rules = {rule_id for rule_id, _, _ in _rules(settings)}
     rows: list[Row] = []
     for signal_id, entry in _named(settings, "signals.yaml").items():
         for rule in (entry["threshold_rule"], entry.get("factor_rule")):
@@ -499,86 +671,22 @@ def _object_types(settings: Settings) -> list[Row]:
     return [{"object_type_code": name, **_mapping(entry)} for name, entry in types.items()]
 
 
-def _plans(settings: Settings) -> list[Row]:
-    return [{name: plan[name] for name in PLAN_COLUMNS} for plan in _plan_files(settings)]
-
-
-def _policy_items(settings: Settings) -> list[Row]:
-    return [
-        {
-            "policy_id": plan["policy_id"],
-            "item_id": item["item_id"],
-            "clause": item["clause"],
-            "term_zh": item["term_zh"],
-            "text_en": item["text_en"],
-            "kind": item["kind"],
-            "evaluation": item["evaluation"],
-            "document": plan["document"],
-        }
-        for plan in _plan_files(settings)
-        for item in _list(plan["items"])
-    ]
-
-
 def _targets(settings: Settings) -> list[Row]:
+    loaded = plans.load_plans(settings)
     populations = _named(settings, "populations.yaml")
-    rows: list[Row] = []
-    for plan in _plan_files(settings):
-        for item in _list(plan["items"]):
-            for part in _list(item.get("parts", [])):
-                name = f"{plan['policy_id']} {item['item_id']} {part['part']}"
-                if part["aggregate"] not in AGGREGATES:
-                    raise PolicyError(
-                        f"{name}: aggregate {part['aggregate']!r} is none of {AGGREGATES}"
-                    )
-                if part["population"] not in populations:
-                    raise PolicyError(f"{name}: no population {part['population']!r}")
-                rows += [
-                    {
-                        "policy_id": plan["policy_id"],
-                        "item_id": item["item_id"],
-                        "part": part["part"],
-                        "clause": item["clause"],
-                        "area_code": plan["area_code"],
-                        "area_level": level,
-                        "population": part["population"],
-                        "income_concept": plan["income_concept"],
-                        "aggregate": part["aggregate"],
-                        "comparator": _comparator(part["comparator"], name),
-                        "year": year,
-                        "threshold": threshold,
-                        "deadline_year": part.get("deadline_year"),
-                        "unit": str(part["unit"]).replace("currency", settings.currency_en),
-                        "datasets": ",".join(_list(part["datasets"])),
-                        "document": plan["document"],
-                    }
-                    for year, threshold in part["thresholds"].items()
-                    for level in part["area_levels"]
-                ]
-    return rows
+    for plan in loaded:
+        for item in plan.items:
+            for part in item.parts:
+                name = f"{plan.policy_id} {item.item_id} {part.part}"
+                if part.population and part.population not in populations:
+                    raise PolicyError(f"{name}: no population {part.population!r}")
+    return plans.target_rows(loaded, settings)
 
 
 def _comparator(text: object, name: str) -> str:
-    if text not in ("<", "<=", ">", ">="):
-        raise PolicyError(f"{name}: comparator {text!r} is none of < <= > >=")
+    if text not in plans.COMPARATORS:
+        raise PolicyError(f"{name}: comparator {text!r} is none of {' '.join(plans.COMPARATORS)}")
     return str(text)
-
-
-def _plan_files(settings: Settings) -> list[dict[str, object]]:
-    """Plans of the deployment if it brings its own, else the project's."""
-    for folder in reversed(settings.overlaid("policies")):
-        plans = [_plan(path) for path in sorted(folder.glob("*/plan.yaml"))]
-        if plans:
-            return plans
-    return []
-
-
-def _plan(path: Path) -> dict[str, object]:
-    plan = _read(path)
-    missing = [name for name in (*PLAN_COLUMNS, "items") if name not in plan]
-    if missing:
-        raise PolicyError(f"{path}: {', '.join(missing)} missing")
-    return plan
 
 
 def _named(settings: Settings, file_name: str) -> dict[str, dict[str, object]]:

@@ -2,16 +2,26 @@
 
 import hashlib
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import date
-from functools import cached_property
+from functools import cache, cached_property
 from importlib.metadata import version
 from pathlib import Path
 
-from minsheng import bridge, contradictions, lake, linkage, models, policies, pseudonyms
+from minsheng import (
+    bridge,
+    contradictions,
+    figure_tables,
+    lake,
+    linkage,
+    models,
+    policies,
+    pseudonyms,
+)
 from minsheng.contracts import RESTRICTED_LAYERS, Contract, enabled_sources, load_contracts
 from minsheng.contradictions import Contradiction
+from minsheng.figure_tables import FigureTable
 from minsheng.lake import Receipt
 from minsheng.models import Model, ModelError
 from minsheng.pseudonyms import PseudonymKey
@@ -59,6 +69,25 @@ class Project:
             for contract in self.contracts.values()
             if contract.layer == "staged" and contract not in self.sources
         )
+
+    @cached_property
+    def figure_tables(self) -> dict[str, FigureTable]:
+        """The tables of figures that no single SELECT makes, by name."""
+        return figure_tables.figure_tables(self.settings, self.contracts)
+
+    @cached_property
+    def areas_elsewhere(self) -> frozenset[str]:
+        """Areas whose deliveries do not tell of the deployment's area."""
+        return policies.areas_elsewhere(self.settings)
+
+    @cached_property
+    def decided(self) -> Callable[[str, date], float]:
+        """The value of a rule in the deployment's area on a day.
+
+        Each is looked up once, since that reads all of `policies/`.
+        """
+        settings = self.settings
+        return cache(lambda rule, day: policies.rule_value(settings, rule, settings.area_code, day))
 
     @cached_property
     def codes(self) -> dict[str, dict[str, str]]:
@@ -146,10 +175,18 @@ def gather_inputs(project: Project) -> Inputs:
 
 
 def latest_month(project: Project, effective: Sequence[Receipt]) -> date | None:
-    """The latest month that a delivery of a dataset covers which says how things stood then."""
+    """The latest month that a delivery of a dataset covers which says how things stood then.
+
+    What an area elsewhere delivers, for a plan of its own, says nothing of the deployment's area.
+    """
     dating = {s.table for s in project.sources if s.delivery and s.delivery.moves_as_of}
-    found = [receipt for receipt in effective if receipt.table in dating]
+    found = of_the_area(project, [receipt for receipt in effective if receipt.table in dating])
     return lake.latest_month(found) if found else None
+
+
+def of_the_area(project: Project, receipts: Sequence[Receipt]) -> list[Receipt]:
+    """The deliveries that tell of the deployment's area: all but those of senders elsewhere."""
+    return [receipt for receipt in receipts if receipt.sender not in project.areas_elsewhere]
 
 
 def _as_of_month(project: Project, effective: Sequence[Receipt]) -> date | None:
@@ -234,6 +271,7 @@ def table_reads(project: Project) -> dict[str, tuple[str, ...]]:
     reads["meta.delivery"] = (*raw, *staged)
     reads["quality.finding"] = (*raw, *staged, "linked.link_decision", "reference.code")
     reads[contradictions.CONTRADICTION] = contradictions.tables_read(project.catalogue)
+    reads |= {name: table.reads for name, table in project.figure_tables.items()}
     reads["quality.link_change"] = ("linked.person_alias", "meta.build", "reference.link_limit")
     reads["quality.restatement"] = (
         "meta.delivery",

@@ -4,7 +4,7 @@
 build with the version that readers have, and names the deliveries that came or went in between.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from minsheng import lake, rejects
@@ -110,12 +110,14 @@ def unfollowed_select(decisions: Contract) -> str:
     """
 
 
-def restatement_select(
+def restatement_selects(
     warehouse: Warehouse,
     contracts: Mapping[str, Contract],
     upstream: Mapping[str, frozenset[str]],
-) -> str:
-    """The SELECT of `quality.restatement` against the version attached as `previous`.
+) -> Iterator[str]:
+    """The SELECTs of `quality.restatement` against the version attached as `previous`.
+
+    There is one for each table of figures, so that memory holds the figures of one.
 
     `upstream` has the datasets that each table is made from. A figure that stood in the earlier
     version and has another value now is listed once for each delivery that may have moved it: one
@@ -123,20 +125,20 @@ def restatement_select(
     area that holds or lies in the figure's, and of no later year. A figure that no delivery
     explains is put down to what else has changed.
     """
-    parts = [
-        _moved_select(contract, column)
-        for contract in contracts.values()
-        if contract.figures and _is_comparable(warehouse, contract)
-        for column in contract.figures
-    ]
-    if not parts:
-        return NO_RESTATEMENTS
-    sources = [(table, source) for table, above in sorted(upstream.items()) for source in above]
-    made_from = ", ".join(f"({literal(t)}, {literal(s)})" for t, s in sorted(sources))
+    for contract in contracts.values():
+        if contract.figures and _is_comparable(warehouse, contract):
+            yield _restatement_select(contract, upstream.get(contract.name, frozenset()))
+
+
+def _restatement_select(contract: Contract, sources: frozenset[str]) -> str:
+    parts = [_moved_select(contract, column) for column in contract.figures]
+    table = literal(contract.name)
+    pairs = [f"({table}, {literal(source)})" for source in sorted(sources)]
+    made_from = ", ".join(pairs) or "(null::varchar, null::varchar)"
     return f"""
         with moved as ({" union all ".join(parts)}),
         made_from as (
-            select * from (values {made_from or "(null, null)"}) as listed (table_name, source)
+            select * from (values {made_from}) as listed (table_name, source)
         ),
         turned as (
             select now_or_then.*, department || '__' || dataset as source,
@@ -243,6 +245,10 @@ def _is_comparable(warehouse: Warehouse, contract: Contract) -> bool:
     return {*contract.key, *contract.figures} <= found
 
 
+DATES = ("period_start", "month", "effective_from")
+"""Columns that tell the year of a figure whose table has none."""
+
+
 def _moved_select(contract: Contract, column: str) -> str:
     names = {each.name for each in contract.columns}
     key = ", ".join(f"{name} := earlier.{name}" for name in contract.key)
@@ -250,11 +256,12 @@ def _moved_select(contract: Contract, column: str) -> str:
         f"now.{name} is not distinct from earlier.{name}" for name in contract.key
     )
     area = "earlier.area_code" if "area_code" in names else "null::varchar"
-    year = "earlier.year" if "year" in names else "null::integer"
+    dated = next((name for name in DATES if name in names), None)
+    year = "earlier.year" if "year" in names else f"year(earlier.{dated})" if dated else "null"
     return f"""
         select {literal(contract.name)} as table_name,
             to_json(struct_pack({key}))::varchar as figure_key,
-            {area} as area_code, {year} as year, {literal(column)} as column_name,
+            {area} as area_code, {year}::integer as year, {literal(column)} as column_name,
             earlier.{column}::varchar as old_value, now.{column}::varchar as new_value
         from {PREVIOUS}.{contract.layer}.{contract.table} as earlier
         left join {qualified(contract)} as now on {same_key}

@@ -16,6 +16,7 @@ from minsheng.build import record_digest
 from minsheng.contracts import RESTRICTED_LAYERS, Contract
 from minsheng.dated_views import make_dated_views
 from minsheng.encryption import scratch_database
+from minsheng.lookups import make_lookups
 from minsheng.project import Project
 from minsheng.quoting import literal, quoted
 from minsheng.settings import (
@@ -111,6 +112,7 @@ def publish_build(
         "set build_id = (select build_id from minsheng.meta.build)"
     )
     make_dated_views(warehouse)
+    make_lookups(warehouse)
     exported = warehouse.folder / "parquet"
     export(warehouse, project, exported)
     close()

@@ -11,7 +11,7 @@ from minsheng.headers import column_sources
 from minsheng.lake import Receipt
 from minsheng.project import Project, in_force
 from minsheng.quoting import literal, quoted
-from minsheng.warehouse import RECEIVED_SCHEMA, Warehouse, write_view
+from minsheng.warehouse import RECEIVED_SCHEMA, REPORTED_SCHEMA, Warehouse, write_view
 
 
 def ingest_source(project: Project, source: Contract, now: datetime) -> ingest.Ingested:
@@ -74,6 +74,9 @@ def make_absent(warehouse: Warehouse, project: Project) -> None:
     for source in project.absent_sources:
         columns = ", ".join(f"null::{c.duckdb_type} as {c.name}" for c in source.columns)
         write_view(warehouse, source, "staged", f"select {columns} where false", commented=False)
+        if source.delivery and source.delivery.mode == "upsert":
+            select = reported_select(source, source.name, "delivery_id")
+            write_view(warehouse, source, REPORTED_SCHEMA, select)
 
 
 def make_staged(warehouse: Warehouse, project: Project, source: Contract) -> int:
@@ -81,8 +84,9 @@ def make_staged(warehouse: Warehouse, project: Project, source: Contract) -> int
 
     A row that a correction brings back stands in the place of the row that was sent back. Where
     deliveries add up, of the rows of one key the first delivered stands (append), or that of the
-    latest period and of this the last delivered (upsert). Of snapshots of one period, one of them
-    of an area that holds the other's, the row of one key that was delivered last stands.
+    latest period and of this the last delivered (upsert); beside these `reported.<source>` has what
+    was reported in the years before. Of snapshots of one period, one of them of an area that holds
+    the other's, the row of one key that was delivered last stands.
     """
     assert source.delivery
     receipts = in_force(project, source)
@@ -114,13 +118,20 @@ def make_staged(warehouse: Warehouse, project: Project, source: Contract) -> int
             ),
         )
         places = ", ".join(f"({literal(r.delivery_id)}, {n})" for n, r in enumerate(ordered))
+        place = (
+            f"(select place from (values {places}) as listed (id, place) where id = delivery_id)"
+        )
+        if is_upsert:
+            reported = reported_select(source, f"({select})", place)
+            write_view(warehouse, source, REPORTED_SCHEMA, reported)
         select += f"""
             qualify row_number() over (
                 partition by {", ".join(source.key)}
-                order by (select place from (values {places}) as listed (id, place)
-                    where id = delivery_id) {"desc" if is_upsert else "asc"}
+                order by {place} {"desc" if is_upsert else "asc"}
             ) = 1
         """
+    elif source.delivery.mode == "upsert":
+        write_view(warehouse, source, REPORTED_SCHEMA, reported_select(source, f"({select})", "0"))
     elif overlapping:
         select = _told_once(source, columns, select, overlapping)
     elif not replaced:
@@ -128,6 +139,39 @@ def make_staged(warehouse: Warehouse, project: Project, source: Contract) -> int
         return sum(receipt.rows_accepted for receipt in receipts)
     write_view(warehouse, source, "staged", select)
     return int(str(warehouse.rows(f"select count(*) from {source.name}")[0][0]))
+
+
+def reported_select(source: Contract, accepted: str, place: str) -> str:
+    """One row per key and year of a ledger, as the key was last reported in that year.
+
+    `first_year` to `last_year` are the years for which it stands: that of the report alone, or with
+    `stands_from` all until the key is reported again, and of the first report also those before in
+    which it was already as it says. `counted_delivery_id` and `counted_row_number` name the row of
+    `staged`, which has the same key. `accepted` is a FROM item, `place` the order of reports.
+    """
+    assert source.delivery
+    columns = ", ".join(column.name for column in source.columns)
+    first, last = "told_year", "told_year"
+    if source.delivery.stands_from:
+        since = f"least(told_year, year({source.delivery.stands_from}))"
+        first = f"case when told_year = first_told_year then {since} else told_year end"
+        last = "coalesce(next_year - 1, ledger_year)"
+    return f"""
+        select {columns}, counted_delivery_id, counted_row_number, {first} as first_year,
+            {last} as last_year
+        from (
+            select {columns}, year(period_month) as told_year,
+                min(year(period_month)) over entry as first_told_year,
+                lead(year(period_month)) over later as next_year,
+                max(year(period_month)) over () as ledger_year,
+                last_value(delivery_id) over entry as counted_delivery_id,
+                last_value(row_number) over entry as counted_row_number
+            from {accepted} as own
+            window later as (partition by {", ".join(source.key)} order by {place}, row_number),
+                entry as (later rows between unbounded preceding and unbounded following)
+        ) as report
+        where next_year is null or next_year > told_year
+    """
 
 
 def _told_once(source: Contract, columns: str, select: str, overlapping: Mapping[str, str]) -> str:

@@ -118,7 +118,7 @@ def _source(project: Project, source: Contract, effective: tuple[Receipt, ...]) 
     receipts = [receipt for receipt in effective if receipt.table == source.table]
     latest = max(receipts, key=lambda each: (each.period_month, each.delivered_at), default=None)
     month = latest_month(project, effective)
-    stale = due_and_stale(project.settings, source, receipts, month)[1] if month else None
+    stale = due_and_stale(project, source, receipts, month)[1] if month else None
     return {
         "source": f"{source.delivery.department}/{source.delivery.dataset}",
         "period": latest.period if latest else None,

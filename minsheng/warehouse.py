@@ -32,6 +32,16 @@ VAULT_CATALOG = "who_is_who"
 VAULT_LAYER = "vault"
 RECEIVED_SCHEMA = "received"
 """Typed rows as received, refused ones too: what the checks of a source look at."""
+REPORTED_SCHEMA = "reported"
+"""Rows of ledgers as they were last reported in each year: what the figures of items look at."""
+REPORTED_COLUMNS: Mapping[str, tuple[str, str]] = {
+    "counted_delivery_id": ("delivery_id", "VARCHAR"),
+    "counted_row_number": ("row_number", "BIGINT"),
+    "first_year": ("period_month", "INTEGER"),
+    "last_year": ("period_month", "INTEGER"),
+}
+"""Columns of that schema beside the source's own: what each is made of, and its type."""
+BESIDE_LAYERS = (RECEIVED_SCHEMA, REPORTED_SCHEMA)
 
 
 class WarehouseError(RuntimeError):
@@ -82,7 +92,7 @@ def open_warehouse(
         connection.execute("set enable_progress_bar = false")
         _attach(connection, folder / RESTRICTED_FILE, "restricted", keys.of("restricted"))
         (folder / WAREHOUSE_FILE).chmod(PUBLISHED_FILE_MODE)
-        schemas = [schema for schema in (*LAYERS, RECEIVED_SCHEMA) if schema != VAULT_LAYER]
+        schemas = [schema for schema in (*LAYERS, *BESIDE_LAYERS) if schema != VAULT_LAYER]
         for schema in schemas:
             connection.execute(f"create schema if not exists {_catalog(schema)}.{schema}")
         _search(connection, schemas)
@@ -104,11 +114,11 @@ def open_vault(warehouse: Warehouse, opening: Opening) -> Iterator[None]:
     _attach(connection, file, VAULT_CATALOG, keys.of("vault"))
     try:
         connection.execute(f"create schema if not exists {VAULT_CATALOG}.{VAULT_LAYER}")
-        _search(connection, (*LAYERS, RECEIVED_SCHEMA))
+        _search(connection, (*LAYERS, *BESIDE_LAYERS))
         yield
         connection.execute(f"checkpoint {VAULT_CATALOG}")
     finally:
-        _search(connection, [each for each in (*LAYERS, RECEIVED_SCHEMA) if each != VAULT_LAYER])
+        _search(connection, [each for each in (*LAYERS, *BESIDE_LAYERS) if each != VAULT_LAYER])
         connection.execute(f"detach {VAULT_CATALOG}")
         _drop_temporary_tables(connection)
 
@@ -238,7 +248,7 @@ def qualified(contract: Contract) -> str:
 def _catalog(schema: str) -> str:
     if schema == VAULT_LAYER:
         return VAULT_CATALOG
-    is_restricted = schema in RESTRICTED_LAYERS or schema == RECEIVED_SCHEMA
+    is_restricted = schema in RESTRICTED_LAYERS or schema in BESIDE_LAYERS
     return "restricted" if is_restricted else "minsheng"
 
 

@@ -21,6 +21,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Minsheng 民生: poverty monitoring from departmental files to published figures.",
 )
+PLAN_HOUSEHOLDS = 240
+"""Households of the demo that live in the area and years of each of the other plans."""
 KNOWN_FAULTS = (ValueError, RuntimeError, OSError)
 
 
@@ -39,6 +41,10 @@ def demo(
         float,
         typer.Option(min=0, max=0.5, help="Share of a department's persons with an odd name."),
     ] = 0.0,
+    plan_households: Annotated[
+        int,
+        typer.Option(min=0, help="Households in the area and years of each other plan."),
+    ] = PLAN_HOUSEHOLDS,
 ) -> None:
     """Invent an area's deliveries, put them into the inbox with the truth beside, and refresh."""
     with _clear_errors():
@@ -59,6 +65,7 @@ def demo(
                 dirty_rate=dirty,
                 broken_ids=broken_ids,
                 odd_names=odd_names,
+                plan_households=plan_households if settings.datasets is None else 0,
                 datasets=settings.datasets,
                 progress=progress,
             )
@@ -159,6 +166,34 @@ def link(
 
 
 @app.command()
+def measures(
+    file: Path,
+    welfare: Annotated[str, typer.Option(help="The column of income or consumption per head.")],
+    weight: Annotated[str, typer.Option(help="The column of persons that a row stands for.")] = "",
+    household: Annotated[
+        str, typer.Option(help="The column of the sampling unit; without it each row is one.")
+    ] = "",
+    stratum: Annotated[str, typer.Option(help="The column of the sample's stratum.")] = "",
+    line: Annotated[
+        float | None, typer.Option(help="The poverty line; poor is strictly below it.")
+    ] = None,
+    by: Annotated[str, typer.Option(help="The column whose every value is measured apart.")] = "",
+    register: Annotated[
+        bool, typer.Option(help="Everybody is in the file: nothing has a sampling error.")
+    ] = False,
+    form: Annotated[Literal["table", "json", "csv"], typer.Option("--format")] = "table",
+) -> None:
+    """Measure poverty and inequality in any CSV or Parquet file."""
+    with _clear_errors():
+        from minsheng.measure_files import Roles, as_text, measure_file
+
+        roles = Roles(welfare, weight, household, stratum, by)
+        with _progress("measuring"):
+            found = measure_file(file, roles, line, is_sample=not register)
+        typer.echo(as_text(found, form))
+
+
+@app.command()
 def withdraw(
     delivery_id: str,
     reason: Annotated[str, typer.Option(help="Why, in the department's words.")],
@@ -224,6 +259,8 @@ def _refresh(
     if outcome.state == "failed":
         kept = outcome.version.version if outcome.version else "none"
         _fail(f"{outcome.message}; current version: {kept}")
+    for line in outcome.items:
+        typer.echo(line)
     typer.echo(outcome.message)
 
 

@@ -100,17 +100,19 @@ def find_header(rows: Sequence[Sequence[str]], score: Score) -> Header:
     What stands in the rows is not repeated in the message: without a header it is personal data.
     """
     candidates = [list(row) for row in rows[:HEADER_SEARCH_ROWS]]
-    headers = [Header(i, cells, _units(candidates[:i])) for i, cells in enumerate(candidates)]
+    # the row, its cells, and how many rows above it may state a unit
+    headers = [(i, cells, i) for i, cells in enumerate(candidates)]
     for i, (above, below) in enumerate(pairwise(candidates), start=1):
         merged = _merged(above, below)
         with_unit = _with_units(above, below, merged)
         if with_unit != merged:
-            headers.append(Header(i, with_unit, _units(candidates[: i - 1])))
-        headers.append(Header(i, merged, _units(candidates[:i])))
-    scores = [score(header.cells) for header in headers]
+            headers.append((i, with_unit, i - 1))
+        headers.append((i, merged, i))
+    scores = [score(cells) for _, cells, _ in headers]
     if not scores or max(scores) < min(2, max(len(row) for row in candidates)):
         raise UnreadableFile("no_header", rows=HEADER_SEARCH_ROWS)
-    return headers[scores.index(max(scores))]
+    index, cells, rows_above = headers[scores.index(max(scores))]
+    return Header(index, cells, _units(candidates[:rows_above]))
 
 
 def _merged(above: Sequence[str], below: Sequence[str]) -> list[str]:

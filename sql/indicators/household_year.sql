@@ -1,4 +1,5 @@
 -- One row per household and year with its income, its place and the populations it belongs to.
+-- A household with a weight was drawn for a sample and stands for others.
 -- Income per head divides by the members that the ledger declares with it, rounded to the fen.
 with households as (
     select
@@ -12,6 +13,7 @@ with households as (
         income.transfer_yuan,
         income.total_yuan,
         coalesce(income.weight, 1) as weight,
+        income.weight is not null as is_sample,
         roll.household_id is not null as is_on_roll,
         roll.has_labour,
         roll.cause_code,
@@ -49,6 +51,7 @@ select
         cast(households.total_yuan / nullif(households.member_count, 0) as decimal(18, 6)), 2
     ) as per_capita_yuan,
     households.weight,
+    households.is_sample,
     households.is_on_roll,
     households.has_labour,
     households.cause_code,

@@ -1,13 +1,20 @@
 -- One row per source, county, period and sender whose part of the county is expected.
 -- A sender named by an area's code speaks for that area, until then also for what became of a part of
--- it; a dataset without senders speaks for every county, any other unit for a part of every county.
+-- it; files without a sender speak for the whole place that is served, any other unit for a part of
+-- every county.
 -- A sender is expected from its first period until it has been silent for sender_silence_months, or
 -- until another has taken its place (for a whole county any sender that began after it ended, for a
 -- part one that speaks for the whole). A period is complete when all that is expected has come.
 with county as (
-    select distinct household.county_code, build.as_of_month
+    select distinct
+        household.county_code,
+        build.as_of_month,
+        area.area_code is null or ancestor.ancestor_code is not null as is_served
     from linked.household as household
     join meta.build as build on true
+    left join reference.area as area on area.area_code = build.area_code
+    left join reference.area_ancestor as ancestor
+        on ancestor.area_code = household.county_code and ancestor.ancestor_code = area.area_code
     where household.county_code is not null
 ),
 silence as (
@@ -55,7 +62,7 @@ placed as (
             )
         end as last_month
     from sender
-    join county on true
+    join county on sender.sender is not null or county.is_served
     left join reference.area as area on area.area_code = sender.sender
     left join reference.area_today as place on place.area_code = sender.sender
     left join reference.area_ancestor as ancestor

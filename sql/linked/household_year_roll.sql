@@ -1,6 +1,7 @@
 -- One row per household and year in which it stands on the roll of low-income households.
 -- Cause, area and source row are those of the head, or of the first member listed.
--- A village that reference.area does not know counts for its town, else for its county.
+-- A village that reference.area does not know counts for its town, else for its county; its code is as
+-- the roll states it.
 -- Labour is unknown where no member is known to have it and the roll does not say it of all.
 with members as (
     select
@@ -45,6 +46,7 @@ select
     heads.cause_code,
     coalesce(village.area_code, town.area_code, county.area_code, heads.village_code)
         as area_code,
+    heads.village_code,
     heads.delivery_id,
     heads.row_number
 from counted

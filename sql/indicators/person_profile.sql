@@ -1,0 +1,38 @@
+-- One row per member of a household on the roll and year, with what departments tell of the person in
+-- that year, as the profile of members has it.
+select
+    person_id,
+    household_id,
+    year,
+    area_code,
+    age_years,
+    sex_code,
+    labour_code,
+    has_labour,
+    cause_code,
+    is_dibao,
+    is_margin,
+    is_tekun,
+    is_in_care,
+    is_disabled,
+    is_severely_disabled,
+    is_monitored,
+    is_enrolled,
+    education_stage_code,
+    is_insured,
+    is_pension_insured,
+    draws_pension,
+    has_family_doctor,
+    is_seriously_ill,
+    is_treated,
+    is_trained,
+    worked_months,
+    holds_public_post,
+    aid_yuan,
+    relief_yuan,
+    temporary_relief_yuan,
+    disability_subsidy_yuan,
+    medical_cost_yuan,
+    medical_self_paid_yuan
+from indicators.member_profile
+where is_on_roll
