@@ -3,10 +3,11 @@
 A file holds for all its cases `real` (tables made of policies/), `defaults` (columns by table) and
 `given` (rows by table); a case may replace tables, narrow the result by `where`, and `expect` names
 the columns it compares. A table that nobody gives is empty, a column that nobody gives is null.
+Rows of a ledger are its reports: those of one key are one entry, as it stood in each year.
 """
 
 import math
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
@@ -15,16 +16,20 @@ import pytest
 import yaml
 
 from minsheng.contracts import Contract, load_contracts
+from minsheng.library_tables import LIBRARY_TABLES
 from minsheng.models import Model, load_models
 from minsheng.policies import reference_rows
 from minsheng.settings import PROJECT_ROOT, Settings, load_settings
+from minsheng.source_tables import reported_select
 from minsheng.warehouse import (
+    REPORTED_SCHEMA,
     Warehouse,
     open_vault,
     open_warehouse,
     qualified,
     write_rows,
     write_table,
+    write_view,
 )
 from tests.opening import OPENING
 
@@ -42,6 +47,10 @@ LOOKED_UP = (
     "indicators.missing_member",
     "indicators.newly_disabled_member",
     "indicators.stopped_benefit",
+    "indicators.poverty_line",
+    "indicators.concept_factor",
+    "indicators.price_change",
+    "indicators.pooled_growth",
 )
 """Steps that a case gives by what they are made of: they are made first, from what it gives."""
 
@@ -79,7 +88,11 @@ class Bench:
         unknown = {column for row in rows for column in row} - set(columns)
         assert not unknown, f"{name} has no columns {sorted(unknown)}"
         filled = [{column: row.get(column) for column in columns} for row in rows]
-        write_rows(self.warehouse, self.contracts[name], filled)
+        contract = self.contracts[name]
+        write_rows(self.warehouse, contract, filled)
+        if contract.delivery and contract.delivery.mode == "upsert":
+            reported = reported_select(contract, contract.name, "period_month")
+            write_view(self.warehouse, contract, REPORTED_SCHEMA, reported)
         self.held[name] = rows
 
     def of_policies(self, name: str) -> list[Row]:
@@ -88,22 +101,26 @@ class Bench:
             self.policies[name] = [dict(row) for row in reference_rows(self.settings, table)]
         return self.policies[name]
 
-    def _between(self, model: Model, supplied: Collection[str]) -> list[Model]:
+    def _between(self, reads: Sequence[str], supplied: Collection[str]) -> list[Model]:
         """Models that the case leaves to be made from what it supplies, in order."""
         wanted = [
             self.models[name]
-            for name in model.reads
+            for name in reads
             if name in self.models and name not in supplied and name in LOOKED_UP
         ]
-        above = [each for found in wanted for each in self._between(found, supplied)]
+        above = [each for found in wanted for each in self._between(found.reads, supplied)]
         return [each for each in self.models.values() if each in (*above, *wanted)]
 
     def make(self, case: Case) -> Contract:
         """Make the case's table and return its contract."""
-        model = self.models[case.model]
         supplied = {*case.given, *case.real}
-        made_first = self._between(model, supplied)
-        read = {name for each in (model, *made_first) for name in each.reads}
+        reads = (
+            LIBRARY_TABLES[case.model].reads
+            if case.model in LIBRARY_TABLES
+            else self.models[case.model].reads
+        )
+        made_first = self._between(reads, supplied)
+        read = {name for each in (reads, *(each.reads for each in made_first)) for name in each}
         unread = supplied - read
         assert not unread, f"{case.model} does not read {sorted(unread)}"
         for name in read - {each.name for each in made_first}:
@@ -113,7 +130,12 @@ class Bench:
             self.held.pop(each.name, None)
             write_table(self.warehouse, self.contracts[each.name], each.sql)
         self.held.pop(case.model, None)
-        write_table(self.warehouse, self.contracts[case.model], model.sql)
+        select = (
+            LIBRARY_TABLES[case.model].select(self.warehouse.connection)
+            if case.model in LIBRARY_TABLES
+            else self.models[case.model].sql
+        )
+        write_table(self.warehouse, self.contracts[case.model], select)
         return self.contracts[case.model]
 
 
@@ -182,7 +204,7 @@ def test_the_model_makes_the_rows_that_the_case_expects(case: Case, bench: Bench
 
 
 def test_every_model_has_a_case_and_every_case_a_model() -> None:
-    assert {case.model for case in CASES} == set(load_models(PROJECT_ROOT))
+    assert {case.model for case in CASES} == {*load_models(PROJECT_ROOT), *LIBRARY_TABLES}
 
 
 def test_case_names_are_told_once() -> None:

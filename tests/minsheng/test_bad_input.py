@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 import xlsxwriter
@@ -417,6 +418,38 @@ def test_a_file_that_changes_while_it_is_read_stays_in_the_inbox(
     assert (desk.receipts(), desk.waiting()) == ((), ["2022-06.csv"])
     monkeypatch.undo()
     assert len(desk.ingest(PAYMENT).receipts) == 1
+
+
+def test_a_file_that_changes_while_it_is_read_keeps_no_other_from_being_taken(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content = (PAYMENT_HEADER + f"{ZHANG},张三,低保金,500\n" * 5000).encode()
+    path = desk.put(PAYMENT, "2022-06.csv", content)
+    for name in ("2022-05.csv", "2022-07.csv"):
+        desk.put(PAYMENT, name, GOOD)
+    monkeypatch.setattr(ingest, "COPY_BYTES", 8)  # a long time to read
+    with restless(path, content, is_replaced=False):
+        result = desk.ingest(PAYMENT)
+    assert [receipt.file_name for receipt in result.receipts] == ["2022-05.csv", "2022-07.csv"]
+    assert (result.left, desk.waiting()) == (("2022-06.csv",), ["2022-06.csv"])
+
+
+def test_a_file_that_cannot_be_opened_stays_and_keeps_no_other_from_being_taken(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = desk.put(PAYMENT, "2022-06.csv", GOOD)
+    desk.put(PAYMENT, "2022-07.csv", GOOD)
+    opened = Path.open
+
+    def refusing(self: Path, *arguments: Any, **named: Any) -> Any:
+        if self == path:
+            raise PermissionError(13, "Permission denied")
+        return opened(self, *arguments, **named)
+
+    monkeypatch.setattr(Path, "open", refusing)
+    result = desk.ingest(PAYMENT)
+    assert [receipt.file_name for receipt in result.receipts] == ["2022-07.csv"]
+    assert (result.left, desk.waiting()) == (("2022-06.csv",), ["2022-06.csv"])
 
 
 def test_a_file_that_comes_in_place_of_one_just_read_is_not_removed_with_it(desk: Desk) -> None:

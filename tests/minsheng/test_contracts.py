@@ -10,7 +10,6 @@ from assets import table_names
 from minsheng.contracts import DUCKDB_TYPES, Contract, ContractError, load_contracts
 from minsheng.dictionary import TARGET, dictionary
 from minsheng.documents import DocumentFault
-from minsheng.models import load_models
 from minsheng.project import Project
 from minsheng.settings import Settings, load_settings
 from pipelines.cli import app
@@ -44,12 +43,14 @@ def test_every_table_has_a_contract_and_every_contract_a_table(
     )
 
 
-def test_every_model_has_a_contract(contracts: dict[str, Contract]) -> None:
-    models = load_models(load_settings(deployment="demo").root)
-    assert set(models) <= set(contracts)
+def test_every_model_and_every_table_of_figures_has_a_contract(
+    contracts: dict[str, Contract],
+) -> None:
+    project = Project(load_settings(deployment="demo"))
+    assert set(project.models) <= set(contracts)
     assert {
         name for name in contracts if name.split(".")[0] in ("linked", "indicators", "risk")
-    } == set(models)
+    } == {*project.models, *project.figure_tables}
 
 
 def test_every_column_has_a_chinese_label_and_an_english_one(

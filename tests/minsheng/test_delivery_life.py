@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 
 import openpyxl
@@ -603,3 +603,69 @@ def test_every_fault_is_found_again_by_delivery_and_row(desk: Desk) -> None:
         "id_number_is_not_scientific": 1,
         "amount_yuan_is_not_too_small": 1,
     }
+
+
+def test_what_is_delivered_elsewhere_does_not_move_the_month_of_the_figures(desk: Desk) -> None:
+    """A city of another province, for its own plan; the province above speaks for all below."""
+    desk.take(PAYMENT, "330328000000/2022-05.csv", payments(2), day="2022-06-10")
+    desk.take(PAYMENT, "370600000000/2022-09.csv", payments(2), day="2022-10-10")
+    assert gather_inputs(desk.project).as_of_month == date(2022, 5, 1)
+    desk.take(PAYMENT, "330000000000/2022-07.csv", payments(2), day="2022-08-10")
+    assert gather_inputs(desk.project).as_of_month == date(2022, 7, 1)
+
+
+# ── ledgers ──────────────────────────────────────────────────────────────────────────────────────
+
+RELOCATION = "housing__relocation"
+RELOCATION_HEADER = "户主身份证号,户主姓名,搬迁人数,搬迁状态,安置方式,入住日期\n"
+PLANNED = f"{ZHANG},张三,3,计划搬迁,,\n"
+MOVED = f"{ZHANG},张三,3,已搬迁,集中安置,2019-05-01\n"
+NEIGHBOUR = f"{LI},李四,2,计划搬迁,,\n"
+
+
+def reported(desk: Desk, table: str) -> list[tuple[object, ...]]:
+    """Each report with its row that counts and the years for which it stands."""
+    source = desk.source(table)
+    with open_warehouse(desk.project.settings, desk.project.settings.builds / "a") as warehouse:
+        make_raw(warehouse, desk.project, source)
+        make_staged(warehouse, desk.project, source)
+        return warehouse.rows(
+            f"select report.relocation_state_code, first_year, last_year, counted.period "
+            f"from reported.{table} as report join staged.{table} as counted "
+            "on counted.delivery_id = counted_delivery_id "
+            "and counted.row_number = counted_row_number "
+            "order by report.person_name, first_year"
+        )
+
+
+def test_a_report_of_a_ledger_stands_until_the_next_one(desk: Desk) -> None:
+    desk.take(RELOCATION, "2018.csv", RELOCATION_HEADER + PLANNED, day="2019-01-20")
+    desk.take(RELOCATION, "2020.csv", RELOCATION_HEADER + MOVED, day="2021-01-20")
+    desk.take(RELOCATION, "2022.csv", RELOCATION_HEADER + NEIGHBOUR, day="2023-01-20")
+    assert reported(desk, RELOCATION) == [
+        ("planned", 2018, 2019, "2020"),
+        ("moved", 2020, 2022, "2020"),
+        ("planned", 2022, 2022, "2022"),
+    ]
+
+
+def test_what_a_first_report_tells_of_the_years_before_stands_for_them(desk: Desk) -> None:
+    desk.take(RELOCATION, "2021.csv", RELOCATION_HEADER + MOVED + NEIGHBOUR, day="2022-01-20")
+    assert reported(desk, RELOCATION) == [
+        ("moved", 2019, 2021, "2021"),
+        ("planned", 2021, 2021, "2021"),
+    ]
+
+
+def test_where_rows_do_not_stand_a_report_is_of_its_year_alone(desk: Desk) -> None:
+    source = desk.source(RELOCATION)
+    assert source.delivery
+    yearly = desk.with_contract(
+        replace(source, delivery=replace(source.delivery, stands_from=None))
+    )
+    yearly.take(RELOCATION, "2018.csv", RELOCATION_HEADER + PLANNED, day="2019-01-20")
+    yearly.take(RELOCATION, "2020.csv", RELOCATION_HEADER + MOVED, day="2021-01-20")
+    assert reported(yearly, RELOCATION) == [
+        ("planned", 2018, 2018, "2020"),
+        ("moved", 2020, 2020, "2020"),
+    ]

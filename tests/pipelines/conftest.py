@@ -20,6 +20,7 @@ from minsheng.demo import generate
 from minsheng.pseudonyms import keep_demo_secret
 from minsheng.settings import PROJECT_ROOT, Settings, load_settings
 from minsheng.warehouse import VAULT_FILE
+from pipelines.cli import PLAN_HOUSEHOLDS
 from pipelines.refresh import Outcome, refresh
 
 HOUSEHOLDS = 300
@@ -72,7 +73,10 @@ MakeHome = Callable[..., Settings]
 def make_demo(
     home: Path, dirty_rate: float, households: int = HOUSEHOLDS, deployment: str = CORE
 ) -> Settings:
-    """A home whose inbox holds the demo's files and nothing is ingested yet."""
+    """A home whose inbox holds the demo's files and nothing is ingested yet.
+
+    With every dataset enabled there are the places of the other plans too.
+    """
     settings = load_settings(home, deployment)
     keep_demo_secret(settings.vault)
     generate(
@@ -81,6 +85,7 @@ def make_demo(
         project_root=settings.root,
         households=households,
         dirty_rate=dirty_rate,
+        plan_households=PLAN_HOUSEHOLDS if settings.datasets is None else 0,
         datasets=settings.datasets,
     )
     return settings

@@ -1,5 +1,7 @@
 """What the clean demo contradicts follows from its construction; a planted death is found."""
 
+import pytest
+
 from minsheng.contradictions import load_catalogue
 from minsheng.demo.economy import DIBAO_STANDARD_YUAN
 from minsheng.demo.reference import FIRST_YEAR
@@ -37,6 +39,7 @@ def test_what_the_clean_demo_contradicts_is_explained(whole: Home) -> None:
 
 
 def test_incomes_above_the_standard_are_those_of_the_published_ledger(whole: Home) -> None:
+    """Among the eleven counties; the other plans' places have standards and years of their own."""
     standards = ", ".join(
         f"({FIRST_YEAR + place}, {yuan})" for place, yuan in enumerate(DIBAO_STANDARD_YUAN)
     )
@@ -47,15 +50,27 @@ def test_incomes_above_the_standard_are_those_of_the_published_ledger(whole: Hom
         join (values {standards}) as standard (year, yuan) using (year)
         join linked.household_member as member using (household_id, year)
         join linked.assistance as assistance using (person_id)
-        where assistance.assistance_code = 'dibao'
+        where starts_with(income.area_code, '3303')
+            and assistance.assistance_code = 'dibao'
             and assistance.month = make_date(income.year, 12, 1)
             and assistance.start_month <= make_date(income.year, 1, 1)
             and wage_yuan + business_yuan + property_yuan > 12 * yuan * member_count
         order by all
         """
     )
+    found = whole.rows(
+        """
+        select left_delivery_id, left_row_number
+        from quality.contradiction as found
+        join linked.household_year_income as income on income.delivery_id = left_delivery_id
+            and income.row_number = left_row_number
+        where contradiction = 'income_above_dibao_standard'
+            and starts_with(income.area_code, '3303')
+        order by all
+        """
+    )
     assert len(expected) > 10
-    assert expected == rows_of(whole, "income_above_dibao_standard")
+    assert expected == found
 
 
 def test_nobody_who_is_called_uninsured_is_insured_in_the_year(whole: Home) -> None:
@@ -118,6 +133,7 @@ def test_both_rows_are_of_deliveries_of_their_datasets(whole: Home) -> None:
     assert strangers == []
 
 
+@pytest.mark.slow
 def test_a_death_that_is_registered_after_payments_contradicts_them(own_whole: Home) -> None:
     [(number, name, person_id)] = own_whole.vault_rows(
         "select id_number, name_key, person_id from identity "

@@ -148,7 +148,12 @@ def test_a_selected_table_is_remade_in_a_copy_and_what_is_below_it_is_stale(
                 "where build_id <> (select build_id from meta.build)"
             ).fetchall()
         }
-    assert stale == {"restatement", "target_shortfall"}
+    assert stale == {
+        "restatement",
+        "target_shortfall",
+        "growth_composition",
+        "bottom40_growth",
+    }
     assert remade == {"income_growth", "target_result"}
     assert current(own_home.settings) == before
     assert own_home.rows("select count(*) from meta.table_digest where is_stale") == [(0,)]

@@ -67,6 +67,7 @@ def front_home(
     return Home(settings, own_home.outcome)
 
 
+@pytest.mark.slow
 def test_a_month_in_a_database_is_published_and_found_once(
     front_home: Home, server: Server
 ) -> None:

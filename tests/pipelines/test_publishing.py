@@ -90,6 +90,7 @@ def test_nothing_new_publishes_nothing_and_does_not_load_dagster(own_home: Home)
     assert files_of(own_home.settings.published) == before
 
 
+@pytest.mark.slow
 def test_a_reader_keeps_the_old_version_while_a_new_reader_sees_the_new(own_home: Home) -> None:
     query = "select count(*), sum(amount_yuan) from linked.relief_payment"
     with duckdb.connect(str(own_home.database), read_only=True) as reader:
@@ -124,6 +125,7 @@ def test_rollback_makes_the_version_before_current_again(own_home: Home) -> None
     assert [each.version for each in versions(own_home.settings)] == [first.version, second.version]
 
 
+@pytest.mark.slow
 def test_a_version_that_was_rolled_back_stays_behind_until_something_new_comes(
     own_home: Home,
 ) -> None:
@@ -144,6 +146,7 @@ def test_a_version_that_was_rolled_back_stays_behind_until_something_new_comes(
     assert "rollback" not in status_text(status_of(own_home.settings))
 
 
+@pytest.mark.slow
 def test_a_refresh_says_which_files_do_not_count(own_home: Home) -> None:
     older = deliver(own_home, RELIEF_2021_06, LINE.format(amount="1.00"))
     os.utime(older, (1_624_000_000, 1_624_000_000))
@@ -165,6 +168,7 @@ def test_rollback_to_a_version_that_is_not_there_says_which_are(own_home: Home) 
         rollback(own_home.settings)
 
 
+@pytest.mark.slow
 def test_only_the_last_versions_stay(own_home: Home) -> None:
     settings = own_home.settings
     kept = settings.keep_versions
@@ -220,6 +224,7 @@ def test_what_a_dead_run_has_left_goes_before_the_next_refresh(own_home: Home) -
     assert not left.exists()
 
 
+@pytest.mark.slow
 def test_a_second_refresh_while_one_runs_fails_at_once(own_home: Home) -> None:
     path = deliver(own_home, RELIEF_2021_06, LINE.format(amount="3.00"))
     before, noted = current(own_home.settings), read_note(own_home.settings)
@@ -288,6 +293,7 @@ def test_a_month_that_nothing_delivered_covers_is_refused(own_home: Home) -> Non
     assert current(own_home.settings) == before
 
 
+@pytest.mark.slow
 def test_as_it_was_known_on_an_earlier_day(own_home: Home) -> None:
     outcome = refresh(own_home.settings, known_on=date(2020, 12, 31))
     assert outcome.state == "published", outcome.message

@@ -105,6 +105,7 @@ def test_only_figures_of_its_area_and_of_no_earlier_year_are_put_down_to_it(
     assert not any(area.startswith(OTHER_COUNTY[:6]) for area in areas)
 
 
+@pytest.mark.slow
 def test_the_delivery_before_counts_again_when_the_correction_is_withdrawn(
     clean: Home, corrected: tuple[Home, str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -152,6 +153,7 @@ def test_each_department_gets_a_letter_with_what_was_refused(dirty: Home) -> Non
     assert f"| {count} |" in text
 
 
+@pytest.mark.slow
 def test_a_figure_says_since_when_a_source_of_it_is_late(own_home: Home) -> None:
     """No bills after May 2022: promised 40 days after June, they are late from 10 August on."""
     now = datetime.now(own_home.settings.time_zone)
