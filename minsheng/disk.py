@@ -9,8 +9,13 @@ from minsheng import inbox
 from minsheng.release import current
 from minsheng.settings import Settings
 
-FULL = re.compile("no space left|disk is full|disk quota exceeded", re.IGNORECASE)
-"""What a full disk is called by those who write to it; some call it by no name of its own."""
+FULL = re.compile(
+    "no space left|disk is full|disk quota exceeded|failed to offload data block", re.IGNORECASE
+)
+"""What a full disk is called by those who write to it; some call it by no name of its own.
+
+DuckDB stops a step whose data neither memory nor nine tenths of the free disk can hold.
+"""
 LEAST_FREE_BYTES = 1 << 20
 
 

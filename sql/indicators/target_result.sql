@@ -111,6 +111,14 @@ growth as (
         rural_growth_rate as denominator
     from grown
 ),
+target as (
+    select
+        *,
+        max(year) filter (where threshold is not null) over (
+            partition by policy_id, item_id, part
+        ) as last_target_year
+    from reference.target
+),
 expected as (
     select
         target.policy_id,
@@ -138,15 +146,10 @@ expected as (
         target.threshold,
         target.deadline_year,
         target.has_target,
-        max(target.year) filter (where target.threshold is not null) over (
-            partition by target.policy_id, target.item_id, target.part
-        ) as last_target_year,
+        target.last_target_year,
         target.unit,
-        target.area_set,
-        target.unit_level,
-        target.document,
-        target.clause
-    from reference.target as target
+        target.unit_level
+    from target
     join reference.period as period using (period_type)
     join areas on areas.area_level = target.area_level and areas.plan_area_code = target.area_code
     left join set_area
@@ -604,10 +607,17 @@ wanted as (
     where source.delivered_at is null
     group by needed.policy_id, needed.item_id, needed.part
 ),
-stale as (
-    select target.policy_id, target.item_id, target.part, min(source.stale_since) as stale_since
-    from reference.target as target
-    join meta.source as source
+term as (
+    -- where a part stands in its plan, and since when one of its datasets is stale
+    select
+        target.policy_id,
+        target.item_id,
+        target.part,
+        any_value(target.document) as document,
+        any_value(target.clause) as clause,
+        min(source.stale_since) as stale_since
+    from target
+    left join meta.source as source
         on contains(',' || target.datasets || ',', ',' || source.source || ',')
     group by target.policy_id, target.item_id, target.part
 ),
@@ -674,9 +684,7 @@ judged as (
         valued.shortfall_count,
         valued.unknown_count,
         cast(valued.lowest_value as decimal(18, 6)) as lowest_value,
-        cast(valued.highest_value as decimal(18, 6)) as highest_value,
-        expected.document,
-        expected.clause
+        cast(valued.highest_value as decimal(18, 6)) as highest_value
     from expected
     left join reference.income_concept as concept using (income_concept)
     left join valued using (policy_id, item_id, part, area_code, period_start)
@@ -793,16 +801,16 @@ select
     judged.lowest_value,
     judged.highest_value,
     coalesce(late.late_county_count, 0) as late_county_count,
-    stale.stale_since,
+    term.stale_since,
     wanted.wanted_datasets,
-    judged.document,
-    judged.clause
+    term.document,
+    term.clause
 from judged
 left join paced
     using (policy_id, item_id, part, area_code, period_start, list_basis, price_basis)
 left join unknown using (policy_id, item_id, part, area_code, year, list_basis)
 left join late using (policy_id, item_id, part, area_code, year)
-left join stale using (policy_id, item_id, part)
+join term using (policy_id, item_id, part)
 left join wanted using (policy_id, item_id, part)
 join meta.build as build on true
 where judged.area_level in ('province', 'city', 'county')
