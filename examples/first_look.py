@@ -6,14 +6,15 @@ from minsheng.explain import explain_household
 from minsheng.settings import load_settings
 
 TARGETS = """
-select result.item_id, item.text_en, result.value, result.comparator, result.threshold,
+select result.item_id, result.part, item.text_en, result.value, result.comparator, result.threshold,
     result.status, result.shortfall_count
 from indicators.target_result as result
 join meta.policy_item as item using (policy_id, item_id)
-where result.area_level = 'city' and result.list_basis = 'refreshed'
-    and result.price_basis = 'nominal' and result.year = (
-        select max(year) from indicators.target_result where value is not null)
-order by result.item_id
+join meta.build as build on build.area_code = result.area_code
+where result.evaluation = 'computed' and result.threshold is not null
+    and result.list_basis = 'refreshed' and result.price_basis = 'nominal'
+    and result.year = year(build.as_of_month)
+order by result.item_id, result.part
 """
 AT_RISK = """
 select household_id, level, object_type_code, points, main_cause_code, signal_count, days_open

@@ -63,7 +63,9 @@ def test_the_commands_of_the_readme_run(tmp_path: Path) -> None:
     assert str(tmp_path / "published" / "current" / "minsheng.duckdb") in printed["make demo"]
     assert "agriculture/household_roll" in printed[".venv/bin/minsheng status"]
     assert "nothing new" in printed[".venv/bin/minsheng refresh"]
-    assert "依据" in printed[".venv/bin/python examples/first_look.py"]
+    looked_at = printed[".venv/bin/python examples/first_look.py"]
+    assert "W01" in looked_at
+    assert "依据" in looked_at
 
 
 def test_contributing_configures_a_database_as_the_product_reads_it(tmp_path: Path) -> None:

@@ -267,7 +267,7 @@ def test_a_full_disk_keeps_the_last_good_version_wherever_it_fills(
         before = own.rows("select build_id from meta.build")
         messages = []
         free = shutil.disk_usage(home).free // 1024
-        for room in (100, 4_000, 10_000, 18_000, 24_000, free):
+        for room in (100, 4_000, 10_000, 24_000, 60_000, free):
             resize(home, 4 * used - free + room)
             outcome = refresh(own.settings)
             if outcome.state == "published":
