@@ -168,10 +168,11 @@ def write_table(warehouse: Warehouse, contract: Contract, select: str) -> int:
         )
     cast = ", ".join(f"cast({c.name} as {c.duckdb_type}) as {c.name}" for c in contract.columns)
     name = qualified(contract)
-    rows = connection.execute(
-        f"create or replace table {name} as select {cast} from ({select})"
-    ).fetchall()
-    _comment(connection, "table", name, contract)
+    with _one_commit(connection):
+        rows = connection.execute(
+            f"create or replace table {name} as select {cast} from ({select})"
+        ).fetchall()
+        _comment(connection, "table", name, contract)
     return int(str(rows[0][0]))
 
 
@@ -206,9 +207,10 @@ def write_view(
 ) -> None:
     """Make a view of the contract's name in `schema`."""
     name = f"{_catalog(schema)}.{schema}.{quoted(contract.table)}"
-    warehouse.connection.execute(f"create or replace view {name} as {select}")
-    if commented and schema == contract.layer:
-        _comment(warehouse.connection, "view", name, contract)
+    with _one_commit(warehouse.connection):
+        warehouse.connection.execute(f"create or replace view {name} as {select}")
+        if commented and schema == contract.layer:
+            _comment(warehouse.connection, "view", name, contract)
 
 
 def table_digest(warehouse: Warehouse, contract: Contract) -> tuple[int, str]:
@@ -269,6 +271,18 @@ def _comment(
         connection.execute(
             f"comment on column {name}.{quoted(column.name)} is {literal(column.comment)}"
         )
+
+
+@contextmanager
+def _one_commit(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    """Write to disk once: a table and its comments are there together or not at all."""
+    connection.begin()
+    try:
+        yield
+    except BaseException:
+        connection.rollback()
+        raise
+    connection.commit()
 
 
 def _text(value: object) -> str | None:

@@ -613,8 +613,8 @@ term as (
         target.policy_id,
         target.item_id,
         target.part,
-        any_value(target.document) as document,
-        any_value(target.clause) as clause,
+        min(target.document) as document,
+        min(target.clause) as clause,
         min(source.stale_since) as stale_since
     from target
     left join meta.source as source
