@@ -34,6 +34,7 @@ from minsheng.warehouse import (
     Warehouse,
     append_rows,
     attached,
+    one_commit,
     qualified,
     quick_digest,
     table_digest,
@@ -246,7 +247,8 @@ def _replace_rows(
     if not table_exists(warehouse, contract):
         write_rows(warehouse, contract, [])
     name = qualified(contract)
-    warehouse.connection.execute(f"delete from {name} where {where}")
-    if rows:
-        places = ", ".join("?" for _ in contract.columns)
-        warehouse.connection.executemany(f"insert into {name} values ({places})", rows)
+    with one_commit(warehouse.connection):
+        warehouse.connection.execute(f"delete from {name} where {where}")
+        if rows:
+            places = ", ".join("?" for _ in contract.columns)
+            warehouse.connection.executemany(f"insert into {name} values ({places})", rows)

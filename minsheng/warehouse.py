@@ -168,7 +168,7 @@ def write_table(warehouse: Warehouse, contract: Contract, select: str) -> int:
         )
     cast = ", ".join(f"cast({c.name} as {c.duckdb_type}) as {c.name}" for c in contract.columns)
     name = qualified(contract)
-    with _one_commit(connection):
+    with one_commit(connection):
         rows = connection.execute(
             f"create or replace table {name} as select {cast} from ({select})"
         ).fetchall()
@@ -207,7 +207,7 @@ def write_view(
 ) -> None:
     """Make a view of the contract's name in `schema`."""
     name = f"{_catalog(schema)}.{schema}.{quoted(contract.table)}"
-    with _one_commit(warehouse.connection):
+    with one_commit(warehouse.connection):
         warehouse.connection.execute(f"create or replace view {name} as {select}")
         if commented and schema == contract.layer:
             _comment(warehouse.connection, "view", name, contract)
@@ -255,6 +255,18 @@ def _catalog(schema: str) -> str:
 
 
 @contextmanager
+def one_commit(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    """Write to disk once, and all of it or nothing."""
+    connection.begin()
+    try:
+        yield
+    except BaseException:
+        connection.rollback()
+        raise
+    connection.commit()
+
+
+@contextmanager
 def _registered(connection: duckdb.DuckDBPyConnection, frame: pl.DataFrame) -> Iterator[str]:
     connection.register("rows_to_write", frame)
     try:
@@ -271,18 +283,6 @@ def _comment(
         connection.execute(
             f"comment on column {name}.{quoted(column.name)} is {literal(column.comment)}"
         )
-
-
-@contextmanager
-def _one_commit(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
-    """Write to disk once: a table and its comments are there together or not at all."""
-    connection.begin()
-    try:
-        yield
-    except BaseException:
-        connection.rollback()
-        raise
-    connection.commit()
 
 
 def _text(value: object) -> str | None:

@@ -3,7 +3,7 @@
 import hashlib
 import hmac
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
@@ -78,6 +78,8 @@ class Registry:
     warehouse: Warehouse
     project: Project
     village: str = VILLAGE
+    filled: set[str] = field(default_factory=set)
+    """Datasets whose staged table has rows."""
 
     @property
     def sources(self) -> list[Contract]:
@@ -95,7 +97,10 @@ class Registry:
             for order, (key, _, _) in enumerate(deliveries, start=1)
         ]
         write_rows(self.warehouse, contracts["meta.delivery"], orders)
+        delivered = {table for _, table, persons in deliveries if persons}
         for source in self.sources:
+            if source.table not in self.filled | delivered:
+                continue
             columns = ", ".join(column.name for column in source.columns)
             empty = ", ".join(f"null::{c.duckdb_type} as {c.name}" for c in source.columns)
             parts = [
@@ -108,6 +113,8 @@ class Registry:
                 source,
                 " union all ".join([f"select {empty} where false", *parts]),
             )
+        self.filled.clear()
+        self.filled.update(delivered)
         self.link(SECRET)
 
     def decide(self, *decisions: tuple[str, str, str, str | None, str]) -> None:
@@ -135,6 +142,7 @@ class Registry:
                 "delivery_order) from meta.delivery limit 1",
             )
         write_rows(self.warehouse, contract, listed)
+        self.filled.add(DECISION)
         self.link(SECRET)
 
     def link(self, secret: PseudonymKey) -> None:
@@ -192,7 +200,7 @@ def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
         for table in ("area_today", "code"):
             rows = reference_rows(settings, table)
             write_rows(warehouse, project.contracts[f"reference.{table}"], rows)
-        yield Registry(warehouse, project)
+        yield Registry(warehouse, project, filled=set(SOURCES))
 
 
 def key(text: str) -> str:

@@ -53,6 +53,7 @@ def files_of(folder: Path) -> dict[str, str]:
     }
 
 
+@pytest.mark.slow
 def test_two_homes_with_the_same_files_have_the_same_build_and_digests(
     clean: Home, tmp_path: Path
 ) -> None:
@@ -113,6 +114,7 @@ def test_a_reader_keeps_the_old_version_while_a_new_reader_sees_the_new(own_home
     ) == [(1,)]
 
 
+@pytest.mark.slow
 def test_rollback_makes_the_version_before_current_again(own_home: Home) -> None:
     first = current(own_home.settings)
     deliver(own_home, RELIEF_2021_06, LINE.format(amount="1.00"))
@@ -240,6 +242,7 @@ def test_a_second_refresh_while_one_runs_fails_at_once(own_home: Home) -> None:
     assert refresh(own_home.settings).state == "published"
 
 
+@pytest.mark.slow
 def test_a_failed_critical_check_keeps_the_last_good_version(own_home: Home) -> None:
     before = current(own_home.settings)
     # the plan begins in 2018: nobody has decided thresholds for 2017

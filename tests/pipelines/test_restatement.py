@@ -64,6 +64,7 @@ def test_the_first_version_restates_nothing(clean: Home) -> None:
     assert clean.rows("select count(*) from quality.restatement") == [(0,)]
 
 
+@pytest.mark.slow
 def test_a_correction_says_which_published_figures_it_moved(
     clean: Home, corrected: tuple[Home, str, str]
 ) -> None:
@@ -93,6 +94,7 @@ def test_a_correction_says_which_published_figures_it_moved(
     assert of_all == [(before, after, "delivered", new), (before, after, "superseded", old)]
 
 
+@pytest.mark.slow
 def test_only_figures_of_its_area_and_of_no_earlier_year_are_put_down_to_it(
     corrected: tuple[Home, str, str],
 ) -> None:
