@@ -419,6 +419,14 @@ of_units as (
     from unit
     group by policy_id, item_id, part, area_code, period_start
 ),
+told as (
+    select policy_id, item_id, part, area_code, period_start, value, numerator, denominator
+    from reported
+    union all
+    select policy_id, item_id, part, area_code, period_start, value, numerator, denominator
+    from of_units
+    where value is not null
+),
 valued as (
     select
         expected.policy_id,
@@ -488,25 +496,7 @@ valued as (
         cast(null as bigint) as unknown_count,
         cast(value as double) as lowest_value,
         cast(value as double) as highest_value
-    from reported
-    union all
-    select
-        policy_id,
-        item_id,
-        part,
-        area_code,
-        period_start,
-        'refreshed' as list_basis,
-        'nominal' as price_basis,
-        cast(value as decimal(18, 6)) as value,
-        numerator,
-        denominator,
-        cast(null as bigint) as shortfall_count,
-        cast(null as bigint) as unknown_count,
-        cast(value as double) as lowest_value,
-        cast(value as double) as highest_value
-    from of_units
-    where value is not null
+    from told
 ),
 county as (
     select
