@@ -19,7 +19,8 @@ import duckdb
 from minsheng import extensions
 from minsheng.quoting import literal
 from minsheng.secret_files import keep_secret, secret_of
-from minsheng.settings import RESTRICTED_FOLDER_MODE, Settings, SettingsError
+from minsheng.settings import Settings, SettingsError
+from minsheng.spill import spill_folder
 
 if TYPE_CHECKING:
     import polars as pl
@@ -115,18 +116,12 @@ def write_sealed(
 
 def new_database(settings: Settings) -> duckdb.DuckDBPyConnection:
     """A database in memory of its own; what does not fit there is spilled encrypted."""
-    return _new_database(_spill_folder(settings), load_keys(settings))
+    return _new_database(spill_folder(settings), load_keys(settings))
 
 
 def scratch_database(settings: Settings) -> duckdb.DuckDBPyConnection:
     """A cursor of a database in memory that is kept: to open one anew takes a tenth of a second."""
-    return _kept_database(_spill_folder(settings), load_keys(settings)).cursor()
-
-
-def _spill_folder(settings: Settings) -> Path:
-    folder = settings.home / "tmp"
-    folder.mkdir(parents=True, exist_ok=True, mode=RESTRICTED_FOLDER_MODE)
-    return folder
+    return _kept_database(spill_folder(settings), load_keys(settings)).cursor()
 
 
 def _new_database(spill: Path, keys: Keys) -> duckdb.DuckDBPyConnection:

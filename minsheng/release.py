@@ -24,6 +24,7 @@ from minsheng.settings import (
     PUBLISHED_FILE_MODE,
     Settings,
 )
+from minsheng.spill import remove_left_spill
 from minsheng.warehouse import WAREHOUSE_FILE, Warehouse, qualified
 
 CURRENT = "current"
@@ -250,7 +251,8 @@ def _prune(settings: Settings) -> None:
 
 
 def remove_unfinished(settings: Settings, kept: Path | None = None) -> None:
-    """Remove what runs that died or failed have left of their builds, but for `kept`."""
+    """Remove what runs that died or failed have left: their builds but for `kept`, their spill."""
+    remove_left_spill(settings)
     for leftover in settings.builds.glob(f"{WORK_PREFIX}*"):
         if leftover != kept:
             shutil.rmtree(leftover)

@@ -24,6 +24,7 @@ from minsheng.settings import (
     RESTRICTED_FOLDER_MODE,
     Settings,
 )
+from minsheng.spill import spill_folder
 
 WAREHOUSE_FILE = "minsheng.duckdb"
 RESTRICTED_FILE = "restricted.duckdb"
@@ -76,12 +77,10 @@ def open_warehouse(
     """
     folder.mkdir(parents=True, exist_ok=True)
     settings.builds.chmod(RESTRICTED_FOLDER_MODE)
-    spill = settings.home / "tmp"
-    spill.mkdir(parents=True, exist_ok=True, mode=RESTRICTED_FOLDER_MODE)
     keys = encryption.load_keys(settings)
     with duckdb.connect(str(folder / WAREHOUSE_FILE)) as connection:
         encryption.unlock(connection, keys)
-        connection.execute(f"set temp_directory = {literal(str(spill))}")
+        connection.execute(f"set temp_directory = {literal(str(spill_folder(settings)))}")
         machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
         memory = min(
             max(LEAST_MEMORY_BYTES, int(DELIVERED_SHARE * delivered_bytes)),

@@ -24,6 +24,7 @@ from minsheng.outcome import State, known_before, note_refresh, read_note, told_
 from minsheng.project import Project, gather_inputs
 from minsheng.release import Version, current, remove_unfinished, withdrawn
 from minsheng.settings import Settings
+from minsheng.spill import is_alive
 from minsheng.warehouse import WAREHOUSE_FILE
 
 if TYPE_CHECKING:
@@ -269,18 +270,8 @@ def _end_dead_runs(instance: "DagsterInstance") -> None:
     begun = [DagsterRunStatus.STARTING, DagsterRunStatus.STARTED]
     for run in instance.get_runs(RunsFilter(statuses=begun)):
         host, _, process = run.tags.get(PROCESS_TAG, "").partition(":")
-        if host == socket.gethostname() and not _is_alive(int(process)):
+        if host == socket.gethostname() and not is_alive(int(process)):
             instance.report_run_failed(run, "the process of this run was ended from outside")
-
-
-def _is_alive(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
 
 
 def _reason(result: "ExecuteInProcessResult", events: list["DagsterEvent"]) -> str:

@@ -25,6 +25,7 @@ from minsheng.lock import LOCK_FILE
 from minsheng.outcome import note_refresh, read_note
 from minsheng.release import WORK_PREFIX, AuditFailure, current, publish, rollback, versions
 from minsheng.settings import SettingsError, load_settings
+from minsheng.spill import spill_folder
 from minsheng.status import status_of, status_text
 from pipelines.cli import app
 from pipelines.refresh import dagster_instance, refresh
@@ -222,8 +223,19 @@ def test_what_a_dead_run_has_left_goes_before_the_next_refresh(own_home: Home) -
     left = own_home.settings.builds / f"{WORK_PREFIX}dead"
     left.mkdir()
     (left / "minsheng.duckdb").write_bytes(b"half a build")
+    with subprocess.Popen([sys.executable, "-c", ""]) as dead:
+        pass
+    mine = spill_folder(own_home.settings)
+    spilled = [mine.parent / f"{number}-0badcafe" for number in (dead.pid, os.getpid())]
+    of_a_living_process = mine.parent / f"{os.getppid()}-0badcafe"
+    for folder in (*spilled, of_a_living_process):
+        folder.mkdir()
+        (folder / "duckdb_temp_storage_DEFAULT-0.tmp").write_bytes(b"half a table")
     assert refresh(own_home.settings).state == "nothing_new"
     assert not left.exists()
+    assert not [folder for folder in spilled if folder.exists()]
+    assert mine.is_dir()
+    assert of_a_living_process.is_dir()
 
 
 @pytest.mark.slow
