@@ -10,17 +10,27 @@ import duckdb
 EVALUATIONS = ("computed", "reported", "attested")
 
 ITEMS = """
-    with part as (
+    with undelivered as (
+        select target.policy_id, target.item_id, target.part,
+            string_agg(distinct source.source, ',' order by source.source) as datasets
+        from reference.target as target
+        join meta.source as source
+            on contains(',' || target.datasets || ',', ',' || source.source || ',')
+        where source.delivered_at is null
+        group by target.policy_id, target.item_id, target.part
+    ),
+    part as (
         select policy_id, item_id, part,
-            string_agg(distinct wanted_datasets, ',') as wanted_datasets,
+            min(undelivered.datasets) as wanted_datasets,
             -- an attested task has no value; without an attestation it is neither of these
             bool_or(value is not null or (evaluation = 'attested'
                 and status in ('met', 'missed', 'on_track', 'not_applicable'))
                 -- complete deliveries tell that there is nobody of whom it could be asked
                 or (evaluation = 'computed' and denominator = 0 and unknown_count = 0
                     and late_county_count = 0))
-                and count(wanted_datasets) = 0 as has_data
+                and count(undelivered.datasets) = 0 as has_data
         from indicators.target_result
+        left join undelivered using (policy_id, item_id, part)
         group by policy_id, item_id, part
     ),
     asked as (

@@ -5,7 +5,8 @@
 -- A verdict is open while what is unknown could change it: while the least and the greatest that it can
 -- make of the value are not judged alike. Growth of incomes is judged by those that are known.
 -- While a dataset that a computed item reads is not complete for one of its counties, for the year or
--- the one that a change is measured against, or was never delivered, an area has a value and no verdict.
+-- the one that a change is measured against, or was never delivered, an area has no verdict and, beside
+-- a count of none, the value of what came; wanted_datasets says what has to come.
 -- Before its deadline an item is on track once reached, or while it has grown (or fallen, where it has
 -- to) as fast a year since the plan's first figure as it still has to; off track if slower, and not due
 -- where neither can be told. A year whose ledger is not over is not due. An item without a target has its
@@ -350,6 +351,23 @@ attested as (
         order by coalesce(task.placed_month, expected.period_end) desc, task.month nulls first
     ) = 1
 ),
+unit_area as materialized (
+    select
+        above.policy_id,
+        above.item_id,
+        above.part,
+        above.area_code,
+        above.period_start,
+        above.comparator,
+        above.threshold,
+        below.area_code as unit_code
+    from expected as above
+    join reference.area_ancestor as ancestor
+        on ancestor.ancestor_code = above.area_code and ancestor.distance > 0
+    join reference.area as below
+        on below.area_code = ancestor.area_code and below.area_level = above.unit_level
+    where above.evaluation in ('reported', 'attested') and above.unit_level is not null
+),
 unit as (
     -- where every unit of a level has to reach it, what was reported or attested of each
     select
@@ -367,17 +385,13 @@ unit as (
             when above.comparator = '>=' then reported.value >= above.threshold
         end as is_reached,
         attested.task_status_code
-    from expected as above
+    from unit_area as above
     join expected as unit
         on unit.policy_id = above.policy_id
         and unit.item_id = above.item_id
         and unit.part = above.part
+        and unit.area_code = above.unit_code
         and unit.period_start = above.period_start
-        and unit.area_level = above.unit_level
-    join reference.area_ancestor as ancestor
-        on ancestor.area_code = unit.area_code
-        and ancestor.ancestor_code = above.area_code
-        and ancestor.distance > 0
     left join reported
         on reported.policy_id = unit.policy_id
         and reported.item_id = unit.item_id
@@ -390,7 +404,6 @@ unit as (
         and attested.part = unit.part
         and attested.area_code = unit.area_code
         and attested.period_start = unit.period_start
-    where above.evaluation in ('reported', 'attested')
 ),
 of_units as (
     -- the worst unit; unknown while one is unknown and none is known to miss it
@@ -418,85 +431,6 @@ of_units as (
         end as task_status_code
     from unit
     group by policy_id, item_id, part, area_code, period_start
-),
-told as (
-    select policy_id, item_id, part, area_code, period_start, value, numerator, denominator
-    from reported
-    union all
-    select policy_id, item_id, part, area_code, period_start, value, numerator, denominator
-    from of_units
-    where value is not null
-),
-valued as (
-    select
-        expected.policy_id,
-        expected.item_id,
-        expected.part,
-        expected.area_code,
-        expected.period_start,
-        growth.list_basis,
-        growth.price_basis,
-        cast(growth.value as decimal(18, 6)) as value,
-        growth.numerator,
-        growth.denominator,
-        cast(null as bigint) as shortfall_count,
-        cast(null as bigint) as unknown_count,
-        cast(growth.value as double) as lowest_value,
-        cast(growth.value as double) as highest_value
-    from expected
-    join growth using (aggregate, pool, area_code, year, population, income_concept)
-    union all
-    select
-        policy_id,
-        item_id,
-        part,
-        area_code,
-        make_date(year, 1, 1) as period_start,
-        list_basis,
-        price_basis,
-        cast(value as decimal(18, 6)) as value,
-        numerator,
-        denominator,
-        shortfall_count,
-        unknown.unknown_count,
-        case when coalesce(unknown.unknown_count, 0) = 0 then value end as lowest_value,
-        cast(value as double) as highest_value
-    from minimum
-    left join unknown using (policy_id, item_id, part, area_code, year, list_basis)
-    union all
-    select
-        policy_id,
-        item_id,
-        part,
-        area_code,
-        period_start,
-        'refreshed' as list_basis,
-        'nominal' as price_basis,
-        cast(value as decimal(18, 6)) as value,
-        numerator,
-        denominator,
-        shortfall_count,
-        unknown_count,
-        lowest_value,
-        highest_value
-    from indicators.item_figure
-    union all
-    select
-        policy_id,
-        item_id,
-        part,
-        area_code,
-        period_start,
-        'refreshed' as list_basis,
-        'nominal' as price_basis,
-        cast(value as decimal(18, 6)) as value,
-        numerator,
-        denominator,
-        cast(null as bigint) as shortfall_count,
-        cast(null as bigint) as unknown_count,
-        cast(value as double) as lowest_value,
-        cast(value as double) as highest_value
-    from told
 ),
 county as (
     select
@@ -573,7 +507,10 @@ late as (
         basis.part,
         basis.area_code,
         basis.year,
-        count(distinct basis.county_code) as late_county_count
+        count(distinct basis.county_code) as late_county_count,
+        count(distinct basis.county_code) filter (where asked.year = basis.year)
+            as silent_county_count,
+        string_agg(distinct basis.source, ',' order by basis.source) as late_datasets
     from basis
     cross join lateral (select unnest(range(basis.from_year, basis.year + 1)) as year) as asked
     left join indicators.covered_year as covered
@@ -598,18 +535,115 @@ wanted as (
     group by needed.policy_id, needed.item_id, needed.part
 ),
 term as (
-    -- where a part stands in its plan, and since when one of its datasets is stale
+    -- where a part stands in its plan, what it reads, and since when a dataset of it is stale
     select
         target.policy_id,
         target.item_id,
         target.part,
         min(target.document) as document,
         min(target.clause) as clause,
+        min(target.datasets) as datasets,
+        min(target.aggregate) as aggregate,
+        min(target.change) as change,
         min(source.stale_since) as stale_since
     from target
     left join meta.source as source
         on contains(',' || target.datasets || ',', ',' || source.source || ',')
     group by target.policy_id, target.item_id, target.part
+),
+figure as (
+    -- while a county has still to deliver the year, none counted is not none
+    select
+        figure.*,
+        coalesce(
+            late.silent_county_count > 0
+            and figure.value = 0
+            and term.aggregate in ('count', 'distinct', 'sum')
+            and term.change is null,
+            false
+        ) as is_untold
+    from indicators.item_figure as figure
+    join term using (policy_id, item_id, part)
+    left join late using (policy_id, item_id, part, area_code, year)
+),
+told as (
+    select policy_id, item_id, part, area_code, period_start, value, numerator, denominator
+    from reported
+    union all
+    select policy_id, item_id, part, area_code, period_start, value, numerator, denominator
+    from of_units
+    where value is not null
+),
+valued as (
+    select
+        expected.policy_id,
+        expected.item_id,
+        expected.part,
+        expected.area_code,
+        expected.period_start,
+        growth.list_basis,
+        growth.price_basis,
+        cast(growth.value as decimal(18, 6)) as value,
+        growth.numerator,
+        growth.denominator,
+        cast(null as bigint) as shortfall_count,
+        cast(null as bigint) as unknown_count,
+        cast(null as double) as lowest_value,
+        cast(null as double) as highest_value
+    from expected
+    join growth using (aggregate, pool, area_code, year, population, income_concept)
+    union all
+    select
+        policy_id,
+        item_id,
+        part,
+        area_code,
+        make_date(year, 1, 1) as period_start,
+        list_basis,
+        price_basis,
+        cast(value as decimal(18, 6)) as value,
+        numerator,
+        denominator,
+        shortfall_count,
+        unknown.unknown_count,
+        case when coalesce(unknown.unknown_count, 0) = 0 then value end as lowest_value,
+        cast(value as double) as highest_value
+    from minimum
+    left join unknown using (policy_id, item_id, part, area_code, year, list_basis)
+    union all
+    select
+        policy_id,
+        item_id,
+        part,
+        area_code,
+        period_start,
+        'refreshed' as list_basis,
+        'nominal' as price_basis,
+        case when not is_untold then cast(value as decimal(18, 6)) end as value,
+        numerator,
+        denominator,
+        case when not is_untold then shortfall_count end as shortfall_count,
+        unknown_count,
+        lowest_value,
+        case when not is_untold then highest_value end as highest_value
+    from figure
+    union all
+    select
+        policy_id,
+        item_id,
+        part,
+        area_code,
+        period_start,
+        'refreshed' as list_basis,
+        'nominal' as price_basis,
+        cast(value as decimal(18, 6)) as value,
+        numerator,
+        denominator,
+        cast(null as bigint) as shortfall_count,
+        cast(null as bigint) as unknown_count,
+        cast(value as double) as lowest_value,
+        cast(value as double) as highest_value
+    from told
 ),
 judged as (
     select
@@ -671,7 +705,18 @@ judged as (
         coalesce(expected.deadline_year > expected.year, false) as is_before_deadline,
         valued.numerator,
         valued.denominator,
-        valued.shortfall_count,
+        coalesce(
+            valued.shortfall_count,
+            -- where there may be none, whoever is counted misses it
+            case
+                when expected.evaluation = 'computed'
+                    and expected.aggregate = 'count'
+                    and expected.change is null
+                    and expected.comparator = '<='
+                    and expected.threshold = 0
+                    then cast(round(valued.value) as bigint)
+            end
+        ) as shortfall_count,
         valued.unknown_count,
         cast(valued.lowest_value as decimal(18, 6)) as lowest_value,
         cast(valued.highest_value as decimal(18, 6)) as highest_value
@@ -792,7 +837,15 @@ select
     judged.highest_value,
     coalesce(late.late_county_count, 0) as late_county_count,
     term.stale_since,
-    wanted.wanted_datasets,
+    coalesce(
+        late.late_datasets,
+        wanted.wanted_datasets,
+        case
+            when judged.value is null
+                and judged.denominator is null
+                and judged.task_status_code is null then nullif(term.datasets, '')
+        end
+    ) as wanted_datasets,
     term.document,
     term.clause
 from judged

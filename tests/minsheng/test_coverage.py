@@ -95,21 +95,27 @@ def test_an_item_has_data_if_every_part_with_a_target_has_and_all_was_delivered(
         connection.execute(
             "create table indicators.target_result (policy_id varchar, item_id varchar, "
             "part varchar, evaluation varchar, value double, denominator double, "
-            "unknown_count bigint, late_county_count bigint, status varchar, "
-            "wanted_datasets varchar)"
+            "unknown_count bigint, late_county_count bigint, status varchar)"
         )
+        connection.execute(
+            "create table meta.source as from (values "
+            f"('{ROLL}', null::timestamp), ('{REPORT}', timestamp '2023-02-01')"
+            ") as source (source, delivered_at)"
+        )
+        wanting = {part for part, _, wanted in results if wanted}
         for part, has_target in parts:
             connection.execute(
-                "insert into reference.target values ('p', 'a', ?, ?, ?)", [part, has_target, ROLL]
+                "insert into reference.target values ('p', 'a', ?, ?, ?)",
+                [part, has_target, ROLL if part in wanting else REPORT],
             )
-        for part, told, wanted in results:
+        for part, told, _ in results:
             value, denominator, unknown, late = TOLD[told]
             connection.execute(
                 "insert into indicators.target_result "
                 f"values ('p', 'a', ?, 'computed', {value}, {denominator}, {unknown}, {late}, "
-                "'met', ?)",
-                [part, wanted],
+                "'met')",
+                [part],
             )
     [found] = item_coverage(file)
     assert found.has_data is has_data
-    assert found.wanted == (() if has_data else (ROLL,))
+    assert found.wanted == (() if has_data else (ROLL,) if wanting else (REPORT,))
