@@ -27,10 +27,13 @@ class FigureTable:
 def figure_tables(settings: Settings, contracts: Mapping[str, Contract]) -> dict[str, FigureTable]:
     """The tables of figures by name: measures, items of plans, who misses them, duties, formulas.
 
-    Raises PlanError or PolicyError if `policies/` cannot be read.
+    Raises PlanError if an item or a duty names what no contract has, PlanError or PolicyError if
+    `policies/` cannot be read.
     """
     figures = item_figures.figures_of(plans.load_plans(settings))
+    item_figures.check_figures(figures, contracts)
     owed = duties.load_duties(settings)
+    of_duties = tuple(duty_results.duty_selects(owed, contracts))
     return {
         **{
             name: FigureTable(table.reads, _one(table.select))
@@ -46,7 +49,7 @@ def figure_tables(settings: Settings, contracts: Mapping[str, Contract]) -> dict
         ),
         duty_results.DUTY_RESULT: FigureTable(
             duty_results.tables_read(owed),
-            lambda _: duty_results.duty_selects(owed, contracts),
+            lambda _: iter(of_duties),
         ),
         series.SERIES_VALUE: FigureTable(
             series.tables_read(settings), lambda _: series.series_selects(settings, contracts)

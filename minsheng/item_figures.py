@@ -84,6 +84,19 @@ def figures_of(plans: Sequence[Plan]) -> list[Figure]:
     ]
 
 
+def check_figures(figures: Sequence[Figure], contracts: Mapping[str, Contract]) -> None:
+    """Bind every condition, so that a wrong one is told before anything is made.
+
+    Raises PlanError if a base is none or a condition is more than plain SQL over its documented
+    columns.
+    """
+    for figure in figures:
+        part = figure.part
+        for text in (part.where, part.value, part.over, part.meets):
+            if text is not None:
+                _bound(figure, text, contracts)
+
+
 def tables_read(figures: Sequence[Figure]) -> tuple[str, ...]:
     """Names of the tables that the SELECTs read."""
     bases = {_table_of(str(figure.part.base)) for figure in figures}
@@ -101,8 +114,8 @@ def figure_selects(
 ) -> Iterator[str]:
     """The SELECTs of `indicators.item_figure`, each to be run before the next is asked for.
 
-    They read temporary tables that are made on the way. Raises PlanError if a condition is more
-    than plain SQL over documented columns.
+    They read temporary tables that are made on the way. The figures are such as `check_figures`
+    lets pass.
     """
     for of_plan in _with_rows(connection, figures, contracts):
         every = [(f"p{place}", figure) for place, figure in enumerate(of_plan)]
@@ -155,7 +168,6 @@ def _with_rows(
     """
     by_base: dict[str, list[Figure]] = {}
     for figure in figures:
-        _check(figure, contracts)
         by_base.setdefault(str(figure.part.base), []).append(figure)
     for base, of_base in sorted(by_base.items()):
         connection.execute(_every_row(base, of_base, contracts))
@@ -169,14 +181,6 @@ def _with_rows(
                 connection.execute(_base_rows(plan))
                 yield [each for each in of_base if each.plan.policy_id == plan.policy_id]
     connection.execute("drop view if exists temp.base_rows; drop table if exists temp.every_row")
-
-
-def _check(figure: Figure, contracts: Mapping[str, Contract]) -> None:
-    """Bind every condition of a part, so that a wrong one is refused though it has no rows."""
-    part = figure.part
-    for text in (part.where, part.value, part.over, part.meets):
-        if text is not None:
-            _bound(figure, text, contracts)
 
 
 def _figure_selects(figures: Sequence[tuple[str, Figure]]) -> list[str]:
@@ -275,9 +279,7 @@ def _base_rows(plan: Plan) -> str:
 
 def _every_row(base: str, figures: Sequence[Figure], contracts: Mapping[str, Contract]) -> str:
     """The rows of a base in the years that its parts need, with `area_code`, `year` and `month`."""
-    contract = contracts.get(_table_of(base))
-    if contract is None:
-        raise PlanError(f"{figures[0].name}: no base {base!r}")
+    contract = contracts[_table_of(base)]
     first = min(figure.plan.start_year for figure in figures) - 1
     last = max(figure.plan.end_year for figure in figures)
     rows = (
@@ -862,7 +864,10 @@ def _bound(figure: Figure, text: str, contracts: Mapping[str, Contract]) -> str:
     base = str(figure.part.base)
     contract = contracts.get(_table_of(base))
     if contract is None:
-        raise PlanError(f"{figure.name}: no base {base!r}")
+        raise PlanError(
+            f"{figure.name}: no base {base!r}; a base is one of {list(PROFILES)} or a dataset such "
+            "as finance__small_loan"
+        )
     known = {
         column.name
         for column in contract.columns
@@ -873,7 +878,9 @@ def _bound(figure: Figure, text: str, contracts: Mapping[str, Contract]) -> str:
 
     def column(node: exp.Column) -> exp.Expr:
         if node.table or node.name not in known:
-            raise conditions.ConditionError(f"{text!r}: {base} has no column {node.sql()!r}")
+            raise conditions.ConditionError(
+                f"{text!r}: {base} has no column {node.sql()!r}; it has {', '.join(sorted(known))}"
+            )
         named = exp.column(node.name, "rows")
         is_of_a_concept = node.name in conditions.INCOMES and "income_concept" in known
         if is_of_a_concept and not conditions.names_one_concept(figure.part.where):

@@ -276,6 +276,7 @@ def table_reads(project: Project) -> dict[str, tuple[str, ...]]:
     reads["quality.restatement"] = (
         "meta.delivery",
         "meta.build",
+        "reference.target",
         *(contract.name for contract in project.contracts.values() if contract.figures),
     )
     reads["meta.source"] = reads["meta.build"] = ("meta.delivery",)

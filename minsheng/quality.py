@@ -11,6 +11,7 @@ from minsheng import lake, rejects
 from minsheng.contracts import Contract
 from minsheng.encryption import sealed_parquet
 from minsheng.lake import Receipt
+from minsheng.plans import ROLL
 from minsheng.quoting import literal
 from minsheng.warehouse import Warehouse, qualified
 
@@ -122,24 +123,59 @@ def restatement_selects(
     `upstream` has the datasets that each table is made from. A figure that stood in the earlier
     version and has another value now is listed once for each delivery that may have moved it: one
     that counts now and did not, or the other way, of a dataset that the table is made from, of an
-    area that holds or lies in the figure's, and of no later year. A figure that no delivery
-    explains is put down to what else has changed.
+    area that holds or lies in the figure's, and of no later year. Of a plan's item it is one of the
+    datasets of that part. A figure that no delivery explains is put down to what else has changed.
     """
     for contract in contracts.values():
         if contract.figures and _is_comparable(warehouse, contract):
-            yield _restatement_select(contract, upstream.get(contract.name, frozenset()))
+            if _is_of_items(contract):
+                made_from = _items_made_from(upstream.get(PRICES, frozenset()))
+            else:
+                made_from = _made_from(upstream.get(contract.name, frozenset()))
+            yield _restatement_select(contract, made_from)
 
 
-def _restatement_select(contract: Contract, sources: frozenset[str]) -> str:
+ITEM = ("policy_id", "item_id", "part")
+"""Columns that name a part of a plan's item, which says itself which datasets it reads."""
+PRICES = "indicators.price_change"
+"""The table by which figures of real prices are deflated."""
+
+
+def _is_of_items(contract: Contract) -> bool:
+    return set(ITEM) <= set(contract.key)
+
+
+def _made_from(sources: frozenset[str]) -> str:
+    """A SELECT of the datasets that each figure of a table is made from."""
+    listed = ", ".join(f"('', '', {literal(source)})" for source in sorted(sources))
+    nothing = "(null::varchar, null::varchar, null::varchar)"
+    return f"select * from (values {listed or nothing}) as listed (item, price_basis, source)"
+
+
+def _items_made_from(of_prices: frozenset[str]) -> str:
+    """The same by part of an item and its prices: the part's datasets, the roll, which says whose a
+    row is and where, and for incomes at real prices the datasets that tell of prices."""
+    prices = ", ".join(map(literal, sorted(of_prices)))
+    return f"""
+        select distinct {_item("part")} as item, price.price_basis, unnest(
+            string_split(part.datasets, ',')
+            || case when part.evaluation = 'computed' then [{literal(ROLL)}] else [] end
+            || case when price.price_basis = 'real' then [{prices}]::varchar[] else [] end
+        ) as source
+        from minsheng.reference.target as part
+        cross join (values (''), ('nominal'), ('real')) as price (price_basis)
+    """
+
+
+def _item(table: str) -> str:
+    return f"concat_ws(' ', {', '.join(f'{table}.{name}' for name in ITEM)})"
+
+
+def _restatement_select(contract: Contract, made_from: str) -> str:
     parts = [_moved_select(contract, column) for column in contract.figures]
-    table = literal(contract.name)
-    pairs = [f"({table}, {literal(source)})" for source in sorted(sources)]
-    made_from = ", ".join(pairs) or "(null::varchar, null::varchar)"
     return f"""
         with moved as ({" union all ".join(parts)}),
-        made_from as (
-            select * from (values {made_from}) as listed (table_name, source)
-        ),
+        made_from as ({made_from}),
         turned as (
             select now_or_then.*, department || '__' || dataset as source,
                 regexp_replace(sender, '(00)+$', '') as area_prefix
@@ -165,7 +201,7 @@ def _restatement_select(contract: Contract, sources: frozenset[str]) -> str:
         explained as (
             select moved.*, turned.cause, turned.delivery_id
             from moved
-            join made_from using (table_name)
+            join made_from using (item, price_basis)
             join turned on turned.source = made_from.source
                 and (moved.year is null or year(turned.period_month) <= moved.year)
                 and (turned.area_prefix is null
@@ -256,12 +292,17 @@ def _moved_select(contract: Contract, column: str) -> str:
         f"now.{name} is not distinct from earlier.{name}" for name in contract.key
     )
     area = "earlier.area_code" if "area_code" in names else "null::varchar"
+    item = prices = "''"
+    if _is_of_items(contract):
+        item = _item("earlier")
+        prices = "earlier.price_basis" if "price_basis" in names else prices
     dated = next((name for name in DATES if name in names), None)
     year = "earlier.year" if "year" in names else f"year(earlier.{dated})" if dated else "null"
     return f"""
         select {literal(contract.name)} as table_name,
             to_json(struct_pack({key}))::varchar as figure_key,
             {area} as area_code, {year}::integer as year, {literal(column)} as column_name,
+            {item} as item, {prices} as price_basis,
             earlier.{column}::varchar as old_value, now.{column}::varchar as new_value
         from {PREVIOUS}.{contract.layer}.{contract.table} as earlier
         left join {qualified(contract)} as now on {same_key}

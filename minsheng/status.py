@@ -11,23 +11,27 @@ from minsheng.lake import Receipt
 from minsheng.lock import is_refreshing
 from minsheng.meta import due_and_stale
 from minsheng.outcome import place_of, read_note
-from minsheng.project import Project, latest_month
+from minsheng.project import Project, latest_month, of_the_area
 from minsheng.release import current, versions
 from minsheng.settings import Settings
 
 Source = dict[str, str | int | None]
-COLUMNS = ("source", "period", "delivered_at", "rows_accepted", "rows_refused", "stale_since")
+COLUMNS = (
+    *("source", "period", "delivered_at", "rows_accepted", "rows_refused", "stale_since"),
+    "period_elsewhere",
+)
 
 
 def status_of(settings: Settings) -> dict[str, object]:
     """The state of a home as plain values, for people and for other programs.
 
-    `sources` has one entry per enabled dataset: its last delivery in force, the rows accepted and
-    refused over all deliveries in force, and since when the dataset is later than promised as seen
-    from the latest month that any dataset covers. `last_refresh` says what the last one came to,
-    when, and what no database gave it: one that has `started` while not `is_refreshing` was ended
-    from outside, or is one that Dagster has yet to begin. `rolled_back_from` are the later versions
-    that a rollback left behind.
+    `sources` has one entry per enabled dataset: the last delivery in force that tells of the
+    deployment's area, the rows accepted and refused over all deliveries in force, since when the
+    dataset is later than promised as seen from the latest month that any dataset covers, and the
+    last period that senders elsewhere delivered, for plans of their own. `last_refresh` says what
+    the last one came to, when, and what no database gave it: one that has `started` while not
+    `is_refreshing` was ended from outside, or is one that Dagster has yet to begin.
+    `rolled_back_from` are the later versions that a rollback left behind.
     """
     project = Project(settings)
     tables = {source.table for source in project.sources}
@@ -116,7 +120,8 @@ def _refresh_lines(last: dict[str, str] | None, *, is_refreshing: bool) -> list[
 def _source(project: Project, source: Contract, effective: tuple[Receipt, ...]) -> Source:
     assert source.delivery
     receipts = [receipt for receipt in effective if receipt.table == source.table]
-    latest = max(receipts, key=lambda each: (each.period_month, each.delivered_at), default=None)
+    latest = _latest(of_the_area(project, receipts))
+    elsewhere = _latest([each for each in receipts if each.sender in project.areas_elsewhere])
     month = latest_month(project, effective)
     stale = due_and_stale(project, source, receipts, month)[1] if month else None
     return {
@@ -126,7 +131,12 @@ def _source(project: Project, source: Contract, effective: tuple[Receipt, ...]) 
         "rows_accepted": sum(receipt.rows_accepted for receipt in receipts),
         "rows_refused": sum(receipt.rows_refused for receipt in receipts),
         "stale_since": stale.isoformat() if stale else None,
+        "period_elsewhere": elsewhere.period if elsewhere else None,
     }
+
+
+def _latest(receipts: Sequence[Receipt]) -> Receipt | None:
+    return max(receipts, key=lambda each: (each.period_month, each.delivered_at), default=None)
 
 
 def _refused_whole(receipt: Receipt) -> str:

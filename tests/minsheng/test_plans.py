@@ -2,13 +2,19 @@
 
 from collections.abc import Callable
 from copy import deepcopy
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 
 import pytest
 import yaml
 
+from minsheng.contracts import Contract, load_contracts
+from minsheng.figure_tables import figure_tables
 from minsheng.plans import (
+    EVALUATIONS,
+    KINDS,
+    Item,
+    Part,
     Plan,
     PlanError,
     item_rows,
@@ -182,6 +188,11 @@ def plans(settings: Settings) -> tuple[Plan, ...]:
     return load_plans(settings)
 
 
+@pytest.fixture(scope="module")
+def contracts(settings: Settings) -> dict[str, Contract]:
+    return load_contracts(settings)
+
+
 @pytest.fixture
 def written(settings: Settings, tmp_path: Path) -> Written:
     """A deployment whose overlay of policies holds the given plans, one a folder."""
@@ -308,6 +319,61 @@ def test_a_part_that_leaves_out_what_is_unknown_of_its_own_value_is_refused(
     unreadable = {**mean, "where": "is_on_roll and"}
     with pytest.raises(PlanError, match=r"^place_2021_2025 P01 main: 'is_on_roll and' cannot"):
         reference_rows(written(plan_of(unreadable)), "target")
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (
+            {"base": "village_profile", "meets": "is_key_village"},
+            r"'is_on_roll': village_profile has no column 'is_on_roll'; it has area_code, .*"
+            "is_key_village, ",
+        ),
+        ({"meets": "house_unsafe"}, "household_profile has no column 'house_unsafe'; it has .*"),
+        (
+            {"base": "finance__small_loan", "meets": "person_name = ''"},
+            "finance__small_loan has no column 'person_name'; it has .*is_on_roll, ",
+        ),
+        ({"base": "family_profile"}, r"no base 'family_profile'; a base is one of \['household_"),
+        ({"meets": "(select true)"}, "is no plain condition"),
+    ],
+)
+def test_a_part_over_what_no_contract_has_is_refused_before_anything_is_made(
+    written: Written, contracts: dict[str, Contract], changes: Entry, message: str
+) -> None:
+    wrong = written(plan_of(changed(PART, changes)))
+    with pytest.raises(PlanError, match=f"^place_2021_2025 P01 main: .*{message}"):
+        figure_tables(wrong, contracts)
+
+
+def test_a_duty_over_what_no_contract_has_is_refused_before_anything_is_made(
+    written: Written, contracts: dict[str, Contract]
+) -> None:
+    wrong = written(plan_of(PART))
+    event = {"dataset": "agriculture__cadre_visit", "where": "visit_mood = 'good'"}
+    duty = {
+        "item_id": "P01",
+        "label_zh": "家访",
+        "label_en": "a visit",
+        "responsible": "干部",
+        "entity": "household",
+        "period": "month",
+        "due_months": 0,
+        "event": event,
+    }
+    path = wrong.deployment / "policies/plan_0/duties.yaml"
+    document = {"policy_id": "place_2021_2025", "duties": {"visit": duty}}
+    path.write_text(yaml.safe_dump(document, allow_unicode=True), encoding="utf-8")
+    message = "^place_2021_2025 visit: .*agriculture__cadre_visit has no column 'visit_mood'"
+    with pytest.raises(PlanError, match=message):
+        figure_tables(wrong, contracts)
+
+
+def test_every_word_that_an_item_may_hold_is_told_to_contributors() -> None:
+    told = (PROJECT_ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    section = told.partition("\nA plan is a folder")[2].partition("\nA duty is an entry")[0]
+    words = [*KINDS, *EVALUATIONS, *(each.name for kind in (Item, Part) for each in fields(kind))]
+    assert [word for word in words if f"`{word}`" not in section] == []
 
 
 def test_a_plan_added_as_a_folder_is_read_without_code(written: Written) -> None:

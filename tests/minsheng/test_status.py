@@ -24,6 +24,8 @@ from tests.minsheng.desk import (
     Desk,
 )
 
+COUNTY, ELSEWHERE = "330328000000", "440703000000"
+"""A county of the served area, and a district of another province."""
 GOOD = f"{PAYMENT_HEADER}{ZHANG},张三,低保金,500\n"
 HOLD = """
 import sys, time
@@ -161,6 +163,29 @@ def test_a_new_source_is_late_once_the_month_of_its_first_file_is(
     # what delivered before is late by its own months
     desk.take(PAYMENT, "2021-06.csv", PAYMENT_HEADER + row, day="2021-07-20")
     assert stale_since()["civil_affairs/relief_payment"] == "2022-09-10"
+
+
+def test_the_period_is_that_of_the_served_area_and_one_of_elsewhere_stands_beside_it(
+    desk: Desk,
+) -> None:
+    def periods() -> tuple[object, object, object]:
+        sources = status_of(desk.project.settings)["sources"]
+        assert isinstance(sources, list)
+        [row] = [each for each in sources if each["source"] == "civil_affairs/relief_payment"]
+        return row["period"], row["period_elsewhere"], row["rows_accepted"]
+
+    assert periods() == (None, None, 0)
+    elsewhere = desk.take(PAYMENT, f"{ELSEWHERE}/2022-12.csv", GOOD)
+    assert elsewhere.sender == ELSEWHERE
+    assert periods() == (None, "2022-12", 1)
+    desk.take(PAYMENT, f"{COUNTY}/2022-06.csv", GOOD)
+    assert periods() == ("2022-06", "2022-12", 2)
+    line = next(line for line in shown(desk).splitlines() if "relief_payment" in line)
+    assert line.split()[1] == "2022-06"
+    assert line.split()[-1] == "2022-12"
+    # a file that names no sender speaks for the served area
+    desk.take(PAYMENT, "2022-09.csv", GOOD)
+    assert periods() == ("2022-09", "2022-12", 3)
 
 
 def test_misplaced_files_are_told_by_their_place(desk: Desk) -> None:
