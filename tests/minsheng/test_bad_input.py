@@ -290,14 +290,14 @@ def gbk(name: str) -> str:
 def test_a_file_whose_name_is_in_gbk_is_taken_and_named_in_its_receipt(
     desk: Desk, sidecar: str
 ) -> None:
-    receipt = desk.take(PAYMENT, gbk("温州/模范2022年6月.csv"), GOOD, sidecar=sidecar)
-    assert (receipt.status, receipt.sender, receipt.period) == ("taken", "温州", "2022-06")
+    receipt = desk.take(PAYMENT, gbk("温州医院/模范2022年6月.csv"), GOOD, sidecar=sidecar)
+    assert (receipt.status, receipt.sender, receipt.period) == ("taken", "温州医院", "2022-06")
     assert receipt.file_name == "模范2022年6月.csv"
     kept = {path.name for path in (desk.delivery(receipt) / "original").iterdir()}
     assert kept == {receipt.file_name, *([f"{receipt.file_name}.yaml"] if sidecar else [])}
     assert [path for path in desk.folder(PAYMENT).rglob("*") if path.is_file()] == []
     again = gbk("模范2022年6月.csv")
-    desk.put(PAYMENT, gbk("温州/") + again, GOOD)
+    desk.put(PAYMENT, gbk("温州医院/") + again, GOOD)
     assert desk.ingest(PAYMENT).repeated == (receipt.file_name,)
 
 
