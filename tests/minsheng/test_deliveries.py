@@ -448,6 +448,24 @@ def test_an_unknown_column_is_kept_and_named_in_the_receipt(desk: Desk) -> None:
     assert desk.typed(receipt)["person_name"].to_list() == ["张三"]
 
 
+@pytest.mark.parametrize(
+    "header",
+    ["*身份证号码", "身份证号码*", "＊ 身份证号码", "身份证号码※", "**身份证号码 *"],
+)
+def test_asterisks_of_a_template_are_no_part_of_a_header(desk: Desk, header: str) -> None:
+    marked = PAYMENT_HEADER.replace("身份证号码", header).replace("发放金额", "发放金额*（百元）")
+    receipt = desk.take(PAYMENT, "2022-06.csv", f"{marked}{ZHANG},张三,低保金,5\n")
+    assert receipt.unknown_columns == ()
+    [row] = desk.typed(receipt).rows(named=True)
+    assert (row["id_number"], row["amount_yuan"]) == (ZHANG, 500)
+
+
+def test_a_header_of_asterisks_alone_is_an_unknown_column(desk: Desk) -> None:
+    header = PAYMENT_HEADER.replace("姓名", "姓名,*")
+    receipt = desk.take(PAYMENT, "2022-06.csv", f"{header}{ZHANG},张三,某,低保金,5\n")
+    assert receipt.unknown_columns == ("*",)
+
+
 def test_a_column_that_was_not_delivered_is_named_in_the_receipt(desk: Desk) -> None:
     receipt = desk.take(ROLL, "2022-06.csv", "姓名,救助类别\n张三,低保\n")
     assert receipt.absent_columns == (
