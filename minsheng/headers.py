@@ -1,5 +1,6 @@
 """Which delivered header is which column of a contract, and in which unit its amounts stand."""
 
+import re
 from collections.abc import Iterable, Sequence
 
 from minsheng.contracts import Column, Contract
@@ -22,11 +23,17 @@ class UnknownUnit(Refusal):
 
 ONE_FORM = str.maketrans("（）［］【】〔〕[]：／\u3000", "()()()()():/ ")  # full-width on purpose
 """Brackets, colons and blanks of a header in one form."""
+ASTERISKS = re.compile(r"^[*＊※]+|[*＊※]+(?=$|\()")  # the full-width one is meant
+"""With which templates mark a column that must be filled: before its name or behind it."""
 
 
 def header_key(header: str) -> str:
-    """A header as it is compared: half-width, without blanks and line breaks, in lower case."""
-    return "".join(header.translate(ONE_FORM).split()).lower()
+    """A header as it is compared: half-width, without blanks and line breaks, in lower case.
+
+    The asterisks before and behind the name are left out.
+    """
+    key = "".join(header.translate(ONE_FORM).split()).lower()
+    return ASTERISKS.sub("", key) or key
 
 
 def column_sources(contract: Contract, delivered: Sequence[str]) -> dict[str, str]:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import yaml
 
-from minsheng import corrections, lake, policies
+from minsheng import corrections, lake, senders
 from minsheng.contracts import Contract, PeriodKind
 from minsheng.faults import without_numbers, without_values
 from minsheng.lake import Receipt
@@ -104,10 +104,7 @@ def arrivals(
 ) -> Iterator[Incoming]:
     assert source.delivery
     department, dataset = source.delivery.department, source.delivery.dataset
-    areas = policies.area_codes(settings)
-    by_name: Mapping[str, Sequence[str]] = {}
-    if any(path.parent.name != dataset for path in paths):
-        by_name = policies.areas_by_name(settings)
+    areas = senders.Areas(settings)
     by_id = {receipt.delivery_id: receipt for receipt in known}
     for path in paths:
         try:
@@ -120,7 +117,7 @@ def arrivals(
         delivered_at, rows = file_date, None
         fault: Refusal | None = None
         sender = None if path.parent.name == dataset else readable(path.parent.name)
-        named = sender if sender and sender in by_name else ""
+        named = sender if sender and sender in areas.by_name else ""
         corrects = corrections.delivery_of(name)
         base = by_id.get(corrects)
         try:
@@ -129,9 +126,9 @@ def arrivals(
                     raise _no_delivery_of(settings, corrects)
                 sender, period = base.sender, base.period
             elif named:
-                sender = _one_area(named, by_name[named])
-            if sender and sender.isdigit() and sender not in areas:
-                raise Refusal("folder_is_no_area", folder=sender)
+                sender = areas.code_of(named)
+            elif sender:
+                areas.require_known(sender)
             stated = _stated(path)
             if not corrects:
                 period = _stated_period(stated, source.delivery.period) or period
@@ -167,12 +164,6 @@ def _no_delivery_of(settings: Settings, delivery_id: str) -> Refusal:
             folder = f"inbox/{receipt.department}/{receipt.dataset}"
             return Refusal("correction_is_of_another_folder", folder=folder)
     return Refusal("corrected_delivery_is_unknown", delivery=delivery_id)
-
-
-def _one_area(name: str, codes: Sequence[str]) -> str:
-    if len(codes) > 1:
-        raise Refusal("folder_is_several_areas", folder=name, codes="、".join(codes))
-    return codes[0]
 
 
 def readable(name: str) -> str:

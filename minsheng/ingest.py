@@ -42,6 +42,7 @@ from minsheng.headers import (
 )
 from minsheng.inbox import Incoming
 from minsheng.lake import DeliveryError, Receipt
+from minsheng.quoting import quoted
 from minsheng.readers import Reading, read_rows
 from minsheng.reasons import CHINESE, ENGLISH, Refusal, Words, words_of
 from minsheng.settings import RESTRICTED_FILE_MODE, RESTRICTED_FOLDER_MODE, Settings
@@ -53,6 +54,8 @@ BATCH_BYTES = 16 << 20
 
 A larger file is alone.
 """
+TOLD_HEADERS, TOLD_CHARACTERS = 20, 30
+"""How many headers a message lists at the most, and how much of each."""
 WRITE_FAULTS = (OSError, duckdb.IOException, XlsxWriterException)
 """What a full or broken disk is called by those who write to it."""
 
@@ -355,6 +358,7 @@ def _land(desk: _Desk, prepared: _Prepared, landed: Sequence[Receipt]) -> Receip
         return None
     if receipt.status == "taken":
         fault, doubt = _compared(desk.source, prepared.arrival, receipt, known)
+        fault = _lost_columns(desk, receipt, known) or fault
         receipt = replace(receipt, doubts=(doubt[ENGLISH],) if doubt else ())
         receipt = _refused(receipt, fault) if fault else receipt
     # before the delivery stands: after it the file counts as taken and nobody would write them
@@ -468,9 +472,10 @@ def _read_rows(
         raise Refusal("workbook_has_another_name")
     else:
         units = delivered_units(source, headers, reading.stated_units)
+    unknown = tuple(each for each in headers if header_key(each) not in desk.understood)
     missing = missing_required(source, headers)
     if missing:
-        raise _missing(missing, reading, source, desk.sources)
+        raise _missing(missing, reading, unknown, source, desk.sources)
     received = reading.row_count + len(reading.malformed)
     if received == 0:
         raise Refusal("file_has_no_rows")
@@ -482,7 +487,7 @@ def _read_rows(
         form=reading.form,
         header_row=reading.header_row,
         headers=headers,
-        unknown_columns=tuple(h for h in headers if header_key(h) not in desk.understood),
+        unknown_columns=unknown,
         absent_columns=tuple(
             column.name for column in source.columns if column.headers and column.name not in found
         ),
@@ -563,9 +568,9 @@ def _compared(
             return None, told
         mend = words_of("ask_for_the_file_of_the_period", period=receipt.period)
         return (refusal(told, mend) if chance < limits.RARE else None), None
-    earlier = [each for each in others if each.period <= receipt.period]
-    if earlier:
-        usual = max(earlier, key=lambda each: (each.period, each.order)).medians
+    last = _delivery_before(receipt, known)
+    if last:
+        usual = last.medians
         moved = limits.amount_of_another_size(usual, receipt.medians)
         if moved:
             name, factor = moved
@@ -596,8 +601,82 @@ def _compared(
     return refusal(told, words_of("ask_for_the_whole_file")), None
 
 
+def _lost_columns(desk: _Desk, receipt: Receipt, known: Sequence[Receipt]) -> Refusal | None:
+    """The refusal of a file in which a column of the delivery before may have another name.
+
+    It lacks a column that was filled there, and has a header that nobody knows and that was not
+    there. Whether a sender stands by the number of its rows says nothing of that.
+    """
+    before = _delivery_before(receipt, known)
+    if not before or receipt.corrects:
+        return None
+    seen = set(map(header_key, before.headers))
+    strange = [each for each in receipt.unknown_columns if header_key(each) not in seen]
+    had = column_sources(desk.source, before.headers)
+    absent = [name for name in receipt.absent_columns if name in had]
+    if not strange or not absent:
+        return None
+    lost = _filled(desk, before, absent, known)
+    if not lost:
+        return None
+    return Refusal(
+        "columns_may_be_renamed",
+        advice=_advice_on_names(desk.source),
+        columns=_told_columns([desk.source.column(name) for name in lost]),
+        period=before.period,
+        unknown=_listed(strange),
+    )
+
+
+def _delivery_before(receipt: Receipt, known: Sequence[Receipt]) -> Receipt | None:
+    """The delivery of the sender that a file replaces, or else its last of a period before."""
+    earlier = [
+        each
+        for each in lake.effective(known, None)
+        if each.sender == receipt.sender and not each.corrects and each.period <= receipt.period
+    ]
+    return max(earlier, key=lambda each: (each.period, each.order), default=None)
+
+
+def _filled(
+    desk: _Desk, receipt: Receipt, columns: Sequence[str], known: Sequence[Receipt]
+) -> list[str]:
+    """Those of the columns of which a delivery has at least one value."""
+    typed = judging.ensure_typed(desk.settings, desk.source, desk.codes, receipt, known)
+    counts = ", ".join(f"count({quoted(name)})" for name in columns)
+    rows = encryption.sealed_parquet(judging.typed_rows(desk.settings, typed))
+    counted = desk.database.execute(f"select {counts} from {rows}").fetchone() or ()
+    return [name for name, count in zip(columns, counted, strict=True) if count]
+
+
+def _told_columns(columns: Sequence[Column]) -> Words:
+    """Columns with the names that departments write."""
+    named = [(each, " / ".join(each.headers or each.composed_of)) for each in columns]
+    return (
+        "；".join(f"{each.label_zh}（{names}）" for each, names in named),
+        "; ".join(f"{each.label_en} ({names})" for each, names in named),
+    )
+
+
+def _listed(headers: Sequence[str]) -> str:
+    """Headers as a message tells them: the first of them, none at length."""
+    shown = [
+        each if len(each) <= TOLD_CHARACTERS else f"{each[:TOLD_CHARACTERS]}…"
+        for each in headers[:TOLD_HEADERS]
+    ]
+    return "、".join([*shown, "…"] if len(headers) > TOLD_HEADERS else shown)
+
+
+def _advice_on_names(source: Contract) -> str:
+    return f"a new name of a column goes into expectations/staged/{source.table}.yaml"
+
+
 def _missing(
-    missing: Sequence[Column], reading: Reading, source: Contract, sources: Sequence[Contract]
+    missing: Sequence[Column],
+    reading: Reading,
+    unknown: Sequence[str],
+    source: Contract,
+    sources: Sequence[Contract],
 ) -> Refusal:
     """The refusal of a file that lacks required columns."""
     header: Words = ("文件", "it")
@@ -619,14 +698,14 @@ def _missing(
             f"；看来是“{best.description_zh}”的文件",
             f"; it looks like a file of {place}",
         )
-    named = [(each, " / ".join(each.headers or each.composed_of)) for each in missing]
+    strange: Words = ("", "")
+    if unknown:
+        strange = words_of("headers_are_not_recognised", headers=_listed(unknown))
     return Refusal(
         "columns_are_missing",
-        advice=f"a new name of a column goes into expectations/staged/{source.table}.yaml",
+        advice=_advice_on_names(source),
         header=header,
-        columns=(
-            "；".join(f"{each.label_zh}（{names}）" for each, names in named),
-            "; ".join(f"{each.label_en} ({names})" for each, names in named),
-        ),
+        columns=_told_columns(missing),
+        unknown=strange,
         like=like,
     )

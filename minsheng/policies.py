@@ -196,6 +196,13 @@ def areas_by_name(settings: Settings) -> dict[str, list[str]]:
     return named
 
 
+def sender_rules(settings: Settings) -> tuple[tuple[str, ...], float]:
+    """How the names of areas end, and how like an area's name no unit's may be."""
+    stated = _named(settings, "senders.yaml")
+    endings = tuple(str(ending) for ending in _list(stated["area_endings"]))
+    return endings, float(str(stated["likeness"]["refused_from"]))
+
+
 def _areas(settings: Settings) -> list[Row]:
     found = {str(row["area_code"]): row for row in _area_rows(settings)}
     begun = _begun(settings, found)

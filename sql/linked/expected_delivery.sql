@@ -5,6 +5,8 @@
 -- A sender is expected from its first period until it has been silent for sender_silence_months, or
 -- until another has taken its place (for a whole county any sender that began after it ended, for a
 -- part one that speaks for the whole). A period is complete when all that is expected has come.
+-- A unit that is no area and came after its source had begun is expected from its second period on:
+-- its name may be a slip, and it would be waited for in every county.
 with county as (
     select distinct
         household.county_code,
@@ -41,7 +43,13 @@ effective as (
     where delivery_status = 'effective'
 ),
 sender as (
-    select source, sender, min(period_month) as first_month, max(period_month) as last_month
+    select
+        source,
+        sender,
+        min(period_month) as first_month,
+        max(period_month) as last_month,
+        count(distinct period_month) = 1
+        and min(period_month) > min(min(period_month)) over (partition by source) as came_once
     from effective
     group by source, sender
 ),
@@ -51,6 +59,7 @@ placed as (
         sender.sender,
         county.county_code,
         sender.sender is null or ancestor.ancestor_code is not null as is_whole,
+        sender.came_once and sender.sender is not null and area.area_code is null as is_passing,
         sender.first_month,
         case
             when sender.sender is null or area.area_code is null
@@ -80,6 +89,7 @@ speaker as (
         placed.sender,
         placed.county_code,
         placed.is_whole,
+        placed.is_passing,
         placed.first_month,
         placed.last_month,
         cast(placed.last_month + interval 1 month * silence.months as date) as silent_month
@@ -103,7 +113,7 @@ expected as (
         speaker.county_code,
         speaker.first_month,
         case
-            when succeeded.county_code is null then speaker.silent_month
+            when succeeded.county_code is null and not speaker.is_passing then speaker.silent_month
             else speaker.last_month
         end as until_month
     from speaker

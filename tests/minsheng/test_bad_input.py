@@ -117,6 +117,24 @@ def test_a_file_without_a_required_column_is_refused(desk: Desk) -> None:
     assert "expectations/staged/civil_affairs__relief_payment.yaml" in receipt.advice
 
 
+def test_a_refusal_for_a_missing_column_lists_the_headers_that_nobody_recognised(
+    desk: Desk,
+) -> None:
+    content = GOOD.replace("发放金额", "实发,开户行").replace(",500", ",500,某行")
+    assert "not recognised: 实发、开户行; if one of these" in refuse(desk, "2022-06.csv", content)
+    [receipt] = desk.receipts()
+    assert "未能识别的列名：实发、开户行" in receipt.message_zh
+
+
+def test_a_refusal_lists_few_headers_and_none_at_length(desk: Desk) -> None:
+    strange = [f"某{place}列" + "长" * 40 for place in range(40)]
+    header = ",".join(["身份证号码,姓名,发放项目", *strange])
+    message = refuse(desk, "2022-06.csv", f"{header}\n{ZHANG},张三,低保金\n")
+    assert "某19列" in message
+    assert "某20列" not in message
+    assert "长" * 30 not in message
+
+
 def test_a_broken_byte_of_gb18030_is_named_by_byte_and_line(desk: Desk) -> None:
     lines = [GOOD.encode("gb18030"), b"1,\xff\xff,1,1\n"]
     message = refuse(desk, "2022-06.csv", b"".join(lines))
@@ -290,14 +308,14 @@ def gbk(name: str) -> str:
 def test_a_file_whose_name_is_in_gbk_is_taken_and_named_in_its_receipt(
     desk: Desk, sidecar: str
 ) -> None:
-    receipt = desk.take(PAYMENT, gbk("温州/模范2022年6月.csv"), GOOD, sidecar=sidecar)
-    assert (receipt.status, receipt.sender, receipt.period) == ("taken", "温州", "2022-06")
+    receipt = desk.take(PAYMENT, gbk("温州医院/模范2022年6月.csv"), GOOD, sidecar=sidecar)
+    assert (receipt.status, receipt.sender, receipt.period) == ("taken", "温州医院", "2022-06")
     assert receipt.file_name == "模范2022年6月.csv"
     kept = {path.name for path in (desk.delivery(receipt) / "original").iterdir()}
     assert kept == {receipt.file_name, *([f"{receipt.file_name}.yaml"] if sidecar else [])}
     assert [path for path in desk.folder(PAYMENT).rglob("*") if path.is_file()] == []
     again = gbk("模范2022年6月.csv")
-    desk.put(PAYMENT, gbk("温州/") + again, GOOD)
+    desk.put(PAYMENT, gbk("温州医院/") + again, GOOD)
     assert desk.ingest(PAYMENT).repeated == (receipt.file_name,)
 
 

@@ -43,10 +43,10 @@ def in_force(desk: Desk, known_on: date | None = None) -> list[str]:
 
 
 def test_a_delivery_keeps_its_bytes_and_has_a_receipt(desk: Desk) -> None:
-    receipt = desk.take(PAYMENT, "温州/2022-06.csv", FIRST, day="2022-07-05")
+    receipt = desk.take(PAYMENT, "温州医院/2022-06.csv", FIRST, day="2022-07-05")
     assert receipt == desk.receipts()[0]
     assert (receipt.department, receipt.dataset) == ("civil_affairs", "relief_payment")
-    assert (receipt.sender, receipt.period, receipt.status) == ("温州", "2022-06", "taken")
+    assert (receipt.sender, receipt.period, receipt.status) == ("温州医院", "2022-06", "taken")
     assert receipt.sha256 == hashlib.sha256(FIRST.encode()).hexdigest()
     assert receipt.byte_count == len(FIRST.encode())
     assert (receipt.rows_received, receipt.rows_accepted, receipt.rows_refused) == (1, 1, 0)
@@ -74,6 +74,36 @@ def test_a_folder_named_by_a_code_of_no_area_refuses_its_files(desk: Desk) -> No
     receipt = desk.take(PAYMENT, "33032600000/2022-06.csv", FIRST)
     assert receipt.status == "refused"
     assert "33032600000 is the code of no area that is known" in receipt.message
+
+
+@pytest.mark.parametrize(
+    ("folder", "nearest"),
+    [
+        ("文城县", " (the nearest is 文成县)"),
+        ("文成县 文成县", " (the nearest is 文成县)"),
+        ("温州", " (the nearest is 温州市)"),
+        ("不知何处村", ""),
+    ],
+)
+def test_a_folder_that_seems_to_name_an_area_and_names_none_refuses_its_files(
+    desk: Desk, folder: str, nearest: str
+) -> None:
+    """A misspelt name would be taken for a unit, and be waited for in every county."""
+    receipt = desk.take(PAYMENT, f"{folder}/2022-06.csv", FIRST)
+    assert receipt.status == "refused"
+    assert f"no area that is known is called so{nearest}; name the folder" in receipt.message
+    [letter] = desk.letters("civil_affairs")
+    assert f"所在文件夹“{folder}”像是行政区划，但不是已知的名称" in letter
+
+
+@pytest.mark.parametrize(
+    "folder", ["第一中学", "文成县人民医院", "文成县民政局", "文成医院", "司前畲族镇医院"]
+)
+def test_a_folder_may_be_named_by_a_unit_though_it_bears_an_areas_name(
+    desk: Desk, folder: str
+) -> None:
+    receipt = desk.take(PAYMENT, f"{folder}/2022-06.csv", FIRST)
+    assert (receipt.status, receipt.sender) == ("taken", folder)
 
 
 def test_a_folder_named_by_an_area_is_that_of_its_code(desk: Desk) -> None:
@@ -416,6 +446,24 @@ def test_an_unknown_column_is_kept_and_named_in_the_receipt(desk: Desk) -> None:
     assert receipt.unknown_columns == ("开户行", "姓 名_2")
     assert desk.texts(receipt)["开户行"].to_list() == ["某行"]
     assert desk.typed(receipt)["person_name"].to_list() == ["张三"]
+
+
+@pytest.mark.parametrize(
+    "header",
+    ["*身份证号码", "身份证号码*", "＊ 身份证号码", "身份证号码※", "**身份证号码 *"],
+)
+def test_asterisks_of_a_template_are_no_part_of_a_header(desk: Desk, header: str) -> None:
+    marked = PAYMENT_HEADER.replace("身份证号码", header).replace("发放金额", "发放金额*（百元）")
+    receipt = desk.take(PAYMENT, "2022-06.csv", f"{marked}{ZHANG},张三,低保金,5\n")
+    assert receipt.unknown_columns == ()
+    [row] = desk.typed(receipt).rows(named=True)
+    assert (row["id_number"], row["amount_yuan"]) == (ZHANG, 500)
+
+
+def test_a_header_of_asterisks_alone_is_an_unknown_column(desk: Desk) -> None:
+    header = PAYMENT_HEADER.replace("姓名", "姓名,*")
+    receipt = desk.take(PAYMENT, "2022-06.csv", f"{header}{ZHANG},张三,某,低保金,5\n")
+    assert receipt.unknown_columns == ("*",)
 
 
 def test_a_column_that_was_not_delivered_is_named_in_the_receipt(desk: Desk) -> None:

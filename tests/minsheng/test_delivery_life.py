@@ -16,7 +16,16 @@ from minsheng.lake import DeliveryError, Receipt
 from minsheng.project import gather_inputs
 from minsheng.source_tables import make_raw, make_staged
 from minsheng.warehouse import Warehouse, open_warehouse
-from tests.minsheng.desk import LI, NOW, PAYMENT, PAYMENT_HEADER, WANG, ZHANG, Desk
+from tests.minsheng.desk import (
+    LI,
+    NOW,
+    PAYMENT,
+    PAYMENT_HEADER,
+    WANG,
+    ZHANG,
+    Desk,
+    with_header,
+)
 
 SETTLEMENT = "health__medical_settlement"
 SETTLEMENT_HEADER = (
@@ -453,6 +462,71 @@ def test_amounts_in_another_unit_than_before_are_not_taken_for_the_same(desk: De
         PAYMENT, "2022-07.csv", PAYMENT_HEADER + "".join(rows).format(1, 2), sidecar="rows: 3\n"
     )
     assert right.status == "taken"
+
+
+RENAMED = PAYMENT_HEADER.replace("身份证号码", "持证人号")
+PAID = f"{ZHANG},张三,低保金,800\n"
+
+
+@pytest.mark.parametrize("sidecar", ["", "rows: 1\n"])
+@pytest.mark.parametrize("period", ["2022-05", "2022-06"])
+def test_a_file_whose_filled_column_may_have_been_renamed_is_refused(
+    desk: Desk, period: str, sidecar: str
+) -> None:
+    """It would replace the numbers of everybody by nothing; its rows alone say nothing of that."""
+    good = desk.take(PAYMENT, "2022-05.csv", PAYMENT_HEADER + PAID)
+    slip = desk.take(PAYMENT, f"{period}.csv", RENAMED + PAID, "2023-01-11", sidecar)
+    assert slip.status == "refused"
+    assert "the file of 2022-05 had filled: citizen identity number (身份证号码 / " in slip.message
+    assert "new headers that are not recognised: 持证人号; if a column was renamed" in slip.message
+    assert "未能识别的新列名：持证人号；如只是改了列名，请改回上述名称" in slip.message_zh
+    assert "expectations/staged/civil_affairs__relief_payment.yaml" in slip.advice
+    assert lake.effective(desk.receipts(), None) == (good,)
+
+
+@pytest.mark.parametrize(
+    ("before", "now"),
+    [
+        pytest.param(
+            (PAYMENT_HEADER, PAID), ("姓名,发放项目,发放金额\n", "张三,低保金,800\n"), id="left out"
+        ),
+        pytest.param(
+            (PAYMENT_HEADER, ",张三,低保金,800\n"), (RENAMED, PAID), id="never had a value"
+        ),
+        pytest.param(
+            ("姓名,发放项目,发放金额\n", "张三,低保金,800\n"), (RENAMED, PAID), id="never there"
+        ),
+        pytest.param(
+            (f"开户行,{PAYMENT_HEADER}", f"某行,{PAID}"),
+            ("开户行,姓名,发放项目,发放金额\n", "某行,张三,低保金,800\n"),
+            id="the strange header was there before",
+        ),
+        pytest.param(
+            (PAYMENT_HEADER, PAID),
+            (f"开户行,{PAYMENT_HEADER}", f"某行,{PAID}"),
+            id="nothing is lacking",
+        ),
+    ],
+)
+def test_a_file_with_fewer_columns_is_taken_where_none_can_have_been_renamed(
+    desk: Desk, before: tuple[str, str], now: tuple[str, str]
+) -> None:
+    assert desk.take(PAYMENT, "2022-05.csv", "".join(before)).status == "taken"
+    assert desk.take(PAYMENT, "2022-06.csv", "".join(now)).status == "taken"
+
+
+def test_a_column_is_not_missed_for_another_senders_sake(desk: Desk) -> None:
+    desk.take(PAYMENT, "甲/2022-05.csv", PAYMENT_HEADER + PAID)
+    assert desk.take(PAYMENT, "乙/2022-06.csv", RENAMED + PAID).status == "taken"
+
+
+def test_a_column_that_an_older_contract_did_not_know_is_missed_under_todays(desk: Desk) -> None:
+    desk.take(PAYMENT, "2022-05.csv", RENAMED + PAID)
+    mended = desk.with_contract(with_header(desk.source(PAYMENT), "id_number", "持证人号"))
+    strange = PAYMENT_HEADER.replace("身份证号码", "某号")
+    slip = mended.take(PAYMENT, "2022-06.csv", strange + PAID)
+    assert slip.status == "refused"
+    assert "not recognised: 某号" in slip.message
 
 
 @pytest.mark.parametrize(("count", "is_refused"), [(8100, False), (7900, True), (13000, False)])
