@@ -1,11 +1,11 @@
 -- One row per pool of households, area, population, year, income concept, list basis and price basis.
--- The pool `all` has every household of the area. The others have those of a set of areas that a plan
--- judges together (pool plan/set), in each area above one of the set; growth of all rural
--- residents and their prices are those of the whole area.
+-- The pool `all` has every household of the area, and so has that of a plan (pool plan), in the plan's
+-- areas. Others have those of a set of areas that a plan judges together (pool plan/set), in each area
+-- above one of the set; growth of all rural residents and their prices are those of the whole area.
 -- Refreshed compares this year's list with last year's; fixed follows the households of the first
--- roll of the plan in force (the nearest area's); stayers are on both years' lists. Fixed and stayers
--- count households whose income is known in both years. The mean is the sum of income over the sum
--- of persons.
+-- roll of the pool's plan, in `all` of the plan in force (the nearest area's); stayers are on both
+-- years' lists. Fixed and stayers count households whose income is known in both years. The mean is
+-- the sum of income over the sum of persons.
 -- Growth is within one income concept, or over a change of it where a chain restates last year's
 -- income. On the real basis this year's income is at last year's prices.
 with pooled_set as (
@@ -16,14 +16,27 @@ with pooled_set as (
 pooled_area as (
     select
         'all' as pool,
+        'nearest' as followed_plan,
         area_code as within_code,
         ancestor_code as area_code,
         ancestor_level as area_level
     from reference.area_ancestor
     where ancestor_level in ('province', 'city', 'county', 'town')
     union all
+    select
+        plan.policy_id as pool,
+        plan.policy_id as followed_plan,
+        within.area_code as within_code,
+        within.ancestor_code as area_code,
+        within.ancestor_level as area_level
+    from reference.plan as plan
+    join reference.area_ancestor as inside on inside.ancestor_code = plan.area_code
+    join reference.area_ancestor as within on within.ancestor_code = inside.area_code
+    where within.ancestor_level in ('province', 'city', 'county', 'town')
+    union all
     select distinct
         pooled_set.policy_id || '/' || pooled_set.area_set as pool,
+        pooled_set.policy_id as followed_plan,
         within.area_code as within_code,
         above.ancestor_code as area_code,
         above.ancestor_level as area_level
@@ -65,33 +78,42 @@ place as (
     from indicators.household_year
 ),
 plan_in_force as (
-    select place.area_code, place.year, plan.policy_id
+    select
+        place.area_code,
+        place.year,
+        plan.policy_id,
+        row_number() over (
+            partition by place.area_code, place.year order by ancestor.distance, plan.policy_id
+        ) as nearness
     from place
     join reference.area_ancestor as ancestor using (area_code)
     join reference.plan as plan
         on plan.area_code = ancestor.ancestor_code
         and place.year between plan.start_year and plan.end_year
-    qualify row_number() over (
-        partition by place.area_code, place.year order by ancestor.distance, plan.policy_id
-    ) = 1
+),
+followed as (
+    select policy_id, policy_id as followed_plan, area_code, year
+    from plan_in_force
+    union all
+    select policy_id, 'nearest' as followed_plan, area_code, year
+    from plan_in_force
+    where nearness = 1
 ),
 ledger as (
     select
-        household.household_id,
-        household.year,
-        household.income_concept,
-        household.area_code,
-        household.total_yuan * household.weight as income,
-        household.member_count * household.weight as persons,
-        plan.policy_id
-    from indicators.household_year as household
-    left join plan_in_force as plan
-        on plan.area_code = household.area_code and plan.year = household.year
-    where household.total_yuan is not null and household.member_count is not null
+        household_id,
+        year,
+        income_concept,
+        area_code,
+        total_yuan * weight as income,
+        member_count * weight as persons
+    from indicators.household_year
+    where total_yuan is not null and member_count is not null
 ),
 paired as (
     select
         'stayers' as list_basis,
+        'any' as followed_plan,
         known.population,
         known.year,
         known.income_concept,
@@ -109,6 +131,7 @@ paired as (
     union all
     select
         'fixed' as list_basis,
+        followed.followed_plan,
         cohort.population,
         ledger.year,
         ledger.income_concept,
@@ -119,8 +142,11 @@ paired as (
         previous.income as base_income,
         previous.persons as base_persons
     from cohort
-    join ledger
-        on ledger.household_id = cohort.household_id and ledger.policy_id = cohort.policy_id
+    join ledger using (household_id)
+    join followed
+        on followed.policy_id = cohort.policy_id
+        and followed.area_code = ledger.area_code
+        and followed.year = ledger.year
     join ledger as previous
         on previous.household_id = cohort.household_id
         and previous.year = ledger.year - 1
@@ -128,6 +154,7 @@ paired as (
 finest as (
     select
         'refreshed' as list_basis,
+        'any' as followed_plan,
         population,
         year,
         income_concept,
@@ -143,6 +170,7 @@ finest as (
     union all
     select
         list_basis,
+        followed_plan,
         population,
         year,
         income_concept,
@@ -154,7 +182,8 @@ finest as (
         sum(base_income) as base_income,
         sum(base_persons) as base_persons
     from paired
-    group by list_basis, population, year, income_concept, area_code, base_concept
+    group by
+        list_basis, followed_plan, population, year, income_concept, area_code, base_concept
 ),
 by_concept as (
     select
@@ -172,7 +201,9 @@ by_concept as (
         sum(finest.base_income) as base_income,
         sum(finest.base_persons) as base_persons
     from finest
-    join pooled_area on pooled_area.within_code = finest.area_code
+    join pooled_area
+        on pooled_area.within_code = finest.area_code
+        and finest.followed_plan in ('any', pooled_area.followed_plan)
     group by
         pooled_area.pool,
         pooled_area.area_code,

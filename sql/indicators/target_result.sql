@@ -53,36 +53,6 @@ areas as (
             or within.ancestor_code = area.area_code
             or lived_in.area_code is not null)
 ),
-grown as (
-    select
-        'all' as pool,
-        area_code,
-        year,
-        population,
-        income_concept,
-        list_basis,
-        price_basis,
-        mean_yuan,
-        base_mean_yuan,
-        growth_rate,
-        rural_growth_rate
-    from indicators.income_growth
-    union all
-    select
-        pool,
-        area_code,
-        year,
-        population,
-        income_concept,
-        list_basis,
-        price_basis,
-        mean_yuan,
-        base_mean_yuan,
-        growth_rate,
-        rural_growth_rate
-    from indicators.pooled_growth
-    where pool <> 'all'
-),
 growth as (
     select
         'growth' as aggregate,
@@ -96,7 +66,7 @@ growth as (
         growth_rate as value,
         cast(mean_yuan as double) as numerator,
         cast(base_mean_yuan as double) as denominator
-    from grown
+    from indicators.pooled_growth
     union all
     select
         'growth_over_rural' as aggregate,
@@ -110,7 +80,7 @@ growth as (
         growth_rate - rural_growth_rate as value,
         growth_rate as numerator,
         rural_growth_rate as denominator
-    from grown
+    from indicators.pooled_growth
 ),
 target as (
     select
@@ -135,7 +105,8 @@ expected as (
         target.population,
         target.area_set,
         case
-            when target.area_set is null or member_area.area_code is not null then 'all'
+            when target.area_set is null or member_area.area_code is not null
+                then target.policy_id
             else target.policy_id || '/' || target.area_set
         end as pool,
         target.income_concept,
