@@ -13,7 +13,10 @@ join meta.policy_item as item using (policy_id, item_id)
 join meta.build as build on build.area_code = result.area_code
 where result.evaluation = 'computed' and result.threshold is not null
     and result.list_basis = 'refreshed' and result.price_basis = 'nominal'
-    and result.year = year(build.as_of_month)
+    and result.year = (
+        select max(year) from indicators.target_result
+        where area_code = build.area_code and year <= year(build.as_of_month)
+    )
 order by result.item_id, result.part
 """
 AT_RISK = """

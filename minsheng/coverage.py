@@ -10,14 +10,19 @@ import duckdb
 EVALUATIONS = ("computed", "reported", "attested")
 
 ITEMS = """
-    with undelivered as (
-        select target.policy_id, target.item_id, target.part,
-            string_agg(distinct source.source, ',' order by source.source) as datasets
-        from reference.target as target
-        join meta.source as source
-            on contains(',' || target.datasets || ',', ',' || source.source || ',')
+    with read as (
+        select distinct policy_id, item_id, part,
+            unnest(string_split(nullif(datasets, ''), ',')) as source
+        from reference.target
+    ),
+    undelivered as (
+        -- a dataset that is not enabled is no source
+        select policy_id, item_id, part,
+            string_agg(read.source, ',' order by read.source) as datasets
+        from read
+        left join meta.source as source using (source)
         where source.delivered_at is null
-        group by target.policy_id, target.item_id, target.part
+        group by policy_id, item_id, part
     ),
     part as (
         select policy_id, item_id, part,

@@ -58,6 +58,8 @@ READS = (
 """What the SELECTs read beside the bases."""
 
 NUMBER = "decimal(38, 6)"
+ROW = "rows.delivery_id || '/' || rows.row_number"
+"""What names a row of a dataset."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +87,7 @@ def figures_of(plans: Sequence[Plan]) -> list[Figure]:
 
 
 def check_figures(figures: Sequence[Figure], contracts: Mapping[str, Contract]) -> None:
-    """Bind every condition, so that a wrong one is told before anything is made.
+    """Bind every condition, so that a wrong column or function is told before anything is made.
 
     Raises PlanError if a base is none or a condition is more than plain SQL over its documented
     columns.
@@ -257,7 +259,7 @@ def _entity(part: Part, contracts: Mapping[str, Contract]) -> tuple[str, str]:
             return "person", "rows.person_id"
         if is_personal(contract) or _names_households(contract):
             return "household", "rows.household_id"
-    return "row", "rows.delivery_id || '/' || rows.row_number"
+    return "row", ROW
 
 
 def _names_households(source: Contract) -> bool:
@@ -353,11 +355,13 @@ def _rolled(
             f"{numerator} as {key}_num",
             f"{denominator} as {key}_den",
             f"{unknown} as {key}_unk",
+            f"{_missing(figure, contracts)} as {key}_mis",
         ]
         folds += [
             f"{fold}({key}_num) as {key}_num",
             f"sum({key}_den) as {key}_den",
             f"sum({key}_unk) as {key}_unk",
+            f"sum({key}_mis) as {key}_mis",
         ]
     return f"""
     create or replace temp table rolled as
@@ -433,7 +437,7 @@ def _rolled_distinct(
         f"coalesce(sum(value_count) filter (where part_key = {literal(key)}), 0)::{NUMBER} "
         f"as {key}_num, null::{NUMBER} as {key}_den, "
         f"coalesce(sum(unknown_count) filter (where part_key = {literal(key)}), 0)::{NUMBER} "
-        f"as {key}_unk"
+        f"as {key}_unk, null::{NUMBER} as {key}_mis"
         for key, _ in figures
     )
     return f"""
@@ -505,6 +509,20 @@ def _aggregates(figure: Figure, contracts: Mapping[str, Contract]) -> tuple[str,
     return f"({fold}({value}::{NUMBER}) {where})::{NUMBER}", none, unknown, fold
 
 
+def _missing(figure: Figure, contracts: Mapping[str, Contract]) -> str:
+    """How many entities are counted of which there may be none; null of any other part."""
+    part = figure.part
+    if part.aggregate != "count" or not _names_who_misses(figure):
+        return f"null::{NUMBER}"
+    entity, column = _entity(part, contracts)
+    each = "*"
+    if part.base not in PROFILES and entity != "row":
+        each = f"distinct coalesce({column}, {ROW})"
+    years = ", ".join(map(str, part.thresholds))
+    counted = f"(count({each}) filter (where {_where(figure, contracts)}))::{NUMBER}"
+    return f"case when any_value(rows.year) in ({years}) then {counted} end"
+
+
 def _lowest(aggregate: str, numerator: str, denominator: str, unknown: str) -> str:
     """The least that the unknown rows can make of a figure; null where nothing bounds it.
 
@@ -567,14 +585,18 @@ def _pooled_select(figures: Sequence[tuple[str, Figure]]) -> str:
         for key, figure in figures
         for level in figure.part.area_levels
     )
-    columns = ", ".join(f"({key}_num, {key}_den, {key}_unk) as {key}" for key, _ in figures)
+    columns = ", ".join(
+        f"({key}_num, {key}_den, {key}_unk, {key}_mis) as {key}" for key, _ in figures
+    )
     return f"""
     with spec (key, policy_id, item_id, part, plan_area, period_type, aggregate, change,
         start_year, end_year) as (values {spec}),
     wanted (key, area_level) as (values {levels}),
     told as (
         from rolled
-        unpivot include nulls ((numerator, denominator, unknown_count) for key in ({columns}))
+        unpivot include nulls (
+            (numerator, denominator, unknown_count, missing_count) for key in ({columns})
+        )
     ),
     valued as (
         select told.*, spec.* exclude (key),
@@ -597,7 +619,8 @@ def _pooled_select(figures: Sequence[tuple[str, Figure]]) -> str:
         end as value,
         now.numerator::double as numerator, now.denominator::double as denominator,
         case when now.aggregate = 'share' and now.change = ''
-            then (now.denominator - now.numerator)::bigint end as shortfall_count,
+            then now.denominator - now.numerator else now.missing_count end::bigint
+            as shortfall_count,
         case when now.change = '' then now.unknown_count
             else now.unknown_count + before.unknown_count end::bigint as unknown_count,
         case when now.change = '' then now.lowest_value
@@ -631,7 +654,8 @@ def _unit_select(key: str, figure: Figure) -> str:
         f"where ancestor_code = {literal(plan.area_code)}"
     )
     rows = f"""
-        select area_code, area_level, year, period_start, {key}_num, {key}_den, {key}_unk
+        select area_code, area_level, year, period_start,
+            {key}_num, {key}_den, {key}_unk, {key}_mis
         from rolled where area_code in ({within})
             and year between {plan.start_year - 1} and {plan.end_year}
     """
@@ -642,7 +666,8 @@ def _unit_select(key: str, figure: Figure) -> str:
             select area_code from reference.area_ancestor where ancestor_code in ({member}))
         union all
         select above.ancestor_code, above.ancestor_level, unit.year, unit.period_start,
-            {fold}(unit.{key}_num), sum(unit.{key}_den), sum(unit.{key}_unk)
+            {fold}(unit.{key}_num), sum(unit.{key}_den), sum(unit.{key}_unk),
+            sum(unit.{key}_mis)
         from ({rows}) as unit
         join reference.area_ancestor as above
             on above.area_code = unit.area_code and above.distance > 0
@@ -653,8 +678,8 @@ def _unit_select(key: str, figure: Figure) -> str:
     valued = f"""
         select area_code, area_level, year, period_start,
             ({value})::double as value, {key}_num as numerator, {key}_den as denominator,
-            {key}_unk as unknown_count, {_lowest(*told)} as lowest_value,
-            {_highest(*told)} as highest_value
+            {key}_unk as unknown_count, {key}_mis as missing_count,
+            {_lowest(*told)} as lowest_value, {_highest(*told)} as highest_value
         from ({rows})
     """
     if part.geography == "every":
@@ -670,7 +695,7 @@ def _unit_select(key: str, figure: Figure) -> str:
             "join valued as before on before.area_code = now.area_code "
             "and before.period_start = (now.period_start - interval 1 year)::date"
         )
-    missed = "null::bigint"
+    missed = "now.missing_count::bigint"
     if part.geography == "every" and not part.change:
         missed = "now.missed_count"
     elif part.aggregate == "share" and not part.change:

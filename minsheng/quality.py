@@ -123,13 +123,16 @@ def restatement_selects(
     `upstream` has the datasets that each table is made from. A figure that stood in the earlier
     version and has another value now is listed once for each delivery that may have moved it: one
     that counts now and did not, or the other way, of a dataset that the table is made from, of an
-    area that holds or lies in the figure's, and of no later year. Of a plan's item it is one of the
-    datasets of that part. A figure that no delivery explains is put down to what else has changed.
+    area that holds or lies in the figure's, and of no later year. Of a plan's item these are the
+    datasets of that part, and the table's others where neither they nor other policies, contracts
+    or code explain it. A figure that no delivery explains is put down to what else has changed.
     """
     for contract in contracts.values():
         if contract.figures and _is_comparable(warehouse, contract):
             if _is_of_items(contract):
-                made_from = _items_made_from(upstream.get(PRICES, frozenset()))
+                made_from = _items_made_from(
+                    upstream.get(contract.name, frozenset()), upstream.get(PRICES, frozenset())
+                )
             else:
                 made_from = _made_from(upstream.get(contract.name, frozenset()))
             yield _restatement_select(contract, made_from)
@@ -147,24 +150,42 @@ def _is_of_items(contract: Contract) -> bool:
 
 def _made_from(sources: frozenset[str]) -> str:
     """A SELECT of the datasets that each figure of a table is made from."""
-    listed = ", ".join(f"('', '', {literal(source)})" for source in sorted(sources))
-    nothing = "(null::varchar, null::varchar, null::varchar)"
-    return f"select * from (values {listed or nothing}) as listed (item, price_basis, source)"
-
-
-def _items_made_from(of_prices: frozenset[str]) -> str:
-    """The same by part of an item and its prices: the part's datasets, the roll, which says whose a
-    row is and where, and for incomes at real prices the datasets that tell of prices."""
-    prices = ", ".join(map(literal, sorted(of_prices)))
     return f"""
-        select distinct {_item("part")} as item, price.price_basis, unnest(
-            string_split(part.datasets, ',')
-            || case when part.evaluation = 'computed' then [{literal(ROLL)}] else [] end
-            || case when price.price_basis = 'real' then [{prices}]::varchar[] else [] end
-        ) as source
-        from minsheng.reference.target as part
-        cross join (values (''), ('nominal'), ('real')) as price (price_basis)
+        select '' as item, '' as price_basis, unnest({_list_of(sources)}) as source,
+            true as is_named
     """
+
+
+def _items_made_from(of_table: frozenset[str], of_prices: frozenset[str]) -> str:
+    """The same by part of an item and its prices: named are the part's datasets, the roll, which
+    says whose a row is and where, and for incomes at real prices the datasets that tell of prices.
+    """
+    return f"""
+        with part as (
+            select distinct {_item("target")} as item, evaluation, datasets, price.price_basis
+            from minsheng.reference.target
+            cross join (values (''), ('nominal'), ('real')) as price (price_basis)
+        ),
+        named as (
+            select item, price_basis, unnest(
+                string_split(datasets, ',')
+                || case when evaluation = 'computed' then [{literal(ROLL)}] else [] end
+                || case when price_basis = 'real' then {_list_of(of_prices)} else [] end
+            ) as source
+            from part
+        )
+        select item, price_basis, source, bool_or(is_named) as is_named
+        from (
+            select item, price_basis, source, true as is_named from named
+            union all
+            select item, price_basis, unnest({_list_of(of_table)}) as source, false from part
+        )
+        group by all
+    """
+
+
+def _list_of(sources: frozenset[str]) -> str:
+    return f"[{', '.join(map(literal, sorted(sources)))}]::varchar[]"
 
 
 def _item(table: str) -> str:
@@ -198,17 +219,6 @@ def _restatement_select(contract: Contract, made_from: str) -> str:
                 where counts_now <> counted
             ) as now_or_then
         ),
-        explained as (
-            select moved.*, turned.cause, turned.delivery_id
-            from moved
-            join made_from using (item, price_basis)
-            join turned on turned.source = made_from.source
-                and (moved.year is null or year(turned.period_month) <= moved.year)
-                and (turned.area_prefix is null
-                    or not regexp_full_match(turned.area_prefix, '[0-9]+')
-                    or starts_with(moved.area_code, turned.area_prefix)
-                    or starts_with(turned.sender, regexp_replace(moved.area_code, '(00)+$', '')))
-        ),
         other as (
             select case
                 when now.policy_hash <> earlier.policy_hash then 'policies'
@@ -218,6 +228,21 @@ def _restatement_select(contract: Contract, made_from: str) -> str:
                 else 'other' end as cause,
                 earlier.version as previous_version
             from minsheng.meta.build as now, {PREVIOUS}.meta.build as earlier
+        ),
+        explained as (
+            select moved.*, turned.cause, turned.delivery_id
+            from moved
+            join made_from using (item, price_basis)
+            cross join other
+            join turned on turned.source = made_from.source
+                and (moved.year is null or year(turned.period_month) <= moved.year)
+                and (turned.area_prefix is null
+                    or not regexp_full_match(turned.area_prefix, '[0-9]+')
+                    or starts_with(moved.area_code, turned.area_prefix)
+                    or starts_with(turned.sender, regexp_replace(moved.area_code, '(00)+$', '')))
+            where made_from.is_named or other.cause in ('as_of', 'other')
+            qualify made_from.is_named or not bool_or(made_from.is_named) over (
+                partition by moved.table_name, moved.figure_key, moved.column_name)
         )
         select explained.table_name, explained.figure_key, explained.area_code, explained.year,
             explained.column_name, explained.old_value, explained.new_value,

@@ -479,8 +479,6 @@ late as (
         basis.area_code,
         basis.year,
         count(distinct basis.county_code) as late_county_count,
-        count(distinct basis.county_code) filter (where asked.year = basis.year)
-            as silent_county_count,
         string_agg(distinct basis.source, ',' order by basis.source) as late_datasets
     from basis
     cross join lateral (select unnest(range(basis.from_year, basis.year + 1)) as year) as asked
@@ -523,11 +521,12 @@ term as (
     group by target.policy_id, target.item_id, target.part
 ),
 figure as (
-    -- while a county has still to deliver the year, none counted is not none
+    -- while a county has still to deliver, none counted is not none, and nothing bounds the figure
     select
         figure.*,
+        late.late_county_count is not null as is_unbounded,
         coalesce(
-            late.silent_county_count > 0
+            late.late_county_count > 0
             and figure.value = 0
             and term.aggregate in ('count', 'distinct', 'sum')
             and term.change is null,
@@ -591,12 +590,12 @@ valued as (
         'refreshed' as list_basis,
         'nominal' as price_basis,
         case when not is_untold then cast(value as decimal(18, 6)) end as value,
-        numerator,
+        case when not is_untold then numerator end as numerator,
         denominator,
         case when not is_untold then shortfall_count end as shortfall_count,
         unknown_count,
-        lowest_value,
-        case when not is_untold then highest_value end as highest_value
+        case when not is_unbounded then lowest_value end as lowest_value,
+        case when not is_unbounded then highest_value end as highest_value
     from figure
     union all
     select
@@ -676,18 +675,7 @@ judged as (
         coalesce(expected.deadline_year > expected.year, false) as is_before_deadline,
         valued.numerator,
         valued.denominator,
-        coalesce(
-            valued.shortfall_count,
-            -- where there may be none, whoever is counted misses it
-            case
-                when expected.evaluation = 'computed'
-                    and expected.aggregate = 'count'
-                    and expected.change is null
-                    and expected.comparator = '<='
-                    and expected.threshold = 0
-                    then cast(round(valued.value) as bigint)
-            end
-        ) as shortfall_count,
+        valued.shortfall_count,
         valued.unknown_count,
         cast(valued.lowest_value as decimal(18, 6)) as lowest_value,
         cast(valued.highest_value as decimal(18, 6)) as highest_value
@@ -812,8 +800,9 @@ select
         late.late_datasets,
         wanted.wanted_datasets,
         case
-            when judged.value is null
-                and judged.denominator is null
+            -- the word of an office is waited for
+            when judged.evaluation <> 'computed'
+                and judged.value is null
                 and judged.task_status_code is null then nullif(term.datasets, '')
         end
     ) as wanted_datasets,

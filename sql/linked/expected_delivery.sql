@@ -48,8 +48,7 @@ sender as (
         sender,
         min(period_month) as first_month,
         max(period_month) as last_month,
-        count(distinct period_month) = 1
-        and min(period_month) > min(min(period_month)) over (partition by source) as came_once
+        count(distinct period_month) = 1 as came_once
     from effective
     group by source, sender
 ),
@@ -59,7 +58,12 @@ placed as (
         sender.sender,
         county.county_code,
         sender.sender is null or ancestor.ancestor_code is not null as is_whole,
-        sender.came_once and sender.sender is not null and area.area_code is null as is_passing,
+        sender.came_once
+        and sender.sender is not null
+        and area.area_code is null
+        and sender.first_month
+            > min(sender.first_month) over (partition by sender.source, county.county_code)
+            as is_passing,
         sender.first_month,
         case
             when sender.sender is null or area.area_code is null

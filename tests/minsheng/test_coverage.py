@@ -8,6 +8,7 @@ import pytest
 from minsheng.coverage import ItemCoverage, coverage_lines, item_coverage
 
 REPORT, ROLL = "general__area_report", "agriculture__household_roll"
+NOT_ENABLED = "housing__house_safety"
 
 
 def item(item_id: str, level: int, evaluation: str, *wanted: str) -> ItemCoverage:
@@ -61,6 +62,7 @@ TOLD = {
         ([MAIN, ("other", True)], [("main", "figure", None), ("other", "nothing", None)], False),
         ([MAIN], [("main", "nothing", None), ("main", "figure", None)], True),
         ([MAIN], [("main", "figure", ROLL)], False),
+        ([MAIN], [("main", "figure", NOT_ENABLED)], False),
         ([MAIN, BESIDE], [("main", "figure", None), ("beside", "figure", ROLL)], True),
         (
             [BESIDE, ("other", False)],
@@ -102,11 +104,11 @@ def test_an_item_has_data_if_every_part_with_a_target_has_and_all_was_delivered(
             f"('{ROLL}', null::timestamp), ('{REPORT}', timestamp '2023-02-01')"
             ") as source (source, delivered_at)"
         )
-        wanting = {part for part, _, wanted in results if wanted}
+        wanting = {part: wanted for part, _, wanted in results if wanted}
         for part, has_target in parts:
             connection.execute(
                 "insert into reference.target values ('p', 'a', ?, ?, ?)",
-                [part, has_target, ROLL if part in wanting else REPORT],
+                [part, has_target, f"{wanting[part]},{REPORT}" if part in wanting else REPORT],
             )
         for part, told, _ in results:
             value, denominator, unknown, late = TOLD[told]
@@ -118,4 +120,4 @@ def test_an_item_has_data_if_every_part_with_a_target_has_and_all_was_delivered(
             )
     [found] = item_coverage(file)
     assert found.has_data is has_data
-    assert found.wanted == (() if has_data else (ROLL,) if wanting else (REPORT,))
+    assert found.wanted == (() if has_data else tuple(wanting.values()) or (REPORT,))

@@ -114,14 +114,22 @@ def test_a_figure_of_an_item_is_put_down_to_the_datasets_of_its_part(desk: Desk)
     ]
 
 
-@pytest.mark.parametrize(("policies", "cause"), [("same", "other"), ("changed", "policies")])
-def test_what_no_dataset_of_its_part_explains_is_put_down_to_what_else_changed(
-    desk: Desk, policies: str, cause: str
+@pytest.mark.parametrize(
+    ("policies", "came", "told"),
+    [
+        ("same", [PAYMENT, REPORT], [("delivered", PAYMENT), ("delivered", REPORT)]),
+        ("changed", [PAYMENT, REPORT], [("policies", None)]),
+        ("same", [], [("other", None)]),
+    ],
+)
+def test_what_no_dataset_of_its_part_explains_is_put_down_to_what_else_changed_or_came(
+    desk: Desk, policies: str, came: Sequence[str], told: list[tuple[str, str | None]]
 ) -> None:
     growth = [each for each in TARGETS if each["item_id"] == "W03"]
     before = Build(0.1, "2022-11", datasets=(), targets=growth)
-    after = Build(0.2, "2022-12", policies, datasets=[PAYMENT, REPORT], targets=growth)
+    after = Build(0.2, "2022-11", policies, datasets=came, targets=growth)
     assert list(causes(desk, before, after)) == [
-        ("W03", "nominal", cause, None),
-        ("W03", "real", cause, None),
+        ("W03", prices, cause, dataset)
+        for prices in ("nominal", "real")
+        for cause, dataset in told
     ]

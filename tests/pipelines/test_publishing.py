@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -226,16 +227,24 @@ def test_what_a_dead_run_has_left_goes_before_the_next_refresh(own_home: Home) -
     with subprocess.Popen([sys.executable, "-c", ""]) as dead:
         pass
     mine = spill_folder(own_home.settings)
-    spilled = [mine.parent / f"{number}-0badcafe" for number in (dead.pid, os.getpid())]
-    of_a_living_process = mine.parent / f"{os.getppid()}-0badcafe"
-    for folder in (*spilled, of_a_living_process):
+    host = socket.gethostname()
+    spilled = [mine.parent / f"{host}_{number}_0badcafe" for number in (dead.pid, os.getpid())]
+    kept = [
+        mine.parent / name
+        for name in (
+            f"{host}_{os.getppid()}_0badcafe",  # a living process
+            f"elsewhere_{dead.pid}_0badcafe",  # another machine on the same home
+            "2022-06-01",  # somebody's own
+        )
+    ]
+    for folder in (*spilled, *kept):
         folder.mkdir()
         (folder / "duckdb_temp_storage_DEFAULT-0.tmp").write_bytes(b"half a table")
     assert refresh(own_home.settings).state == "nothing_new"
     assert not left.exists()
     assert not [folder for folder in spilled if folder.exists()]
     assert mine.is_dir()
-    assert of_a_living_process.is_dir()
+    assert all(folder.is_dir() for folder in kept)
 
 
 @pytest.mark.slow
