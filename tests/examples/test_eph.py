@@ -25,10 +25,13 @@ from tests.minsheng.desk import Desk
 ROUNDS = Path(os.environ.get("EPH_ROUNDS") or PROJECT_ROOT / "examples" / "eph" / "rounds")
 FILES = {"2020": "usu_hogar_t120.txt.gz", "2021": "usu_hogar_t121.txt.gz"}
 
-pytestmark = pytest.mark.skipif(
-    not all((ROUNDS / name).is_file() for name in FILES.values()),
-    reason=f"the survey's rounds are not in {ROUNDS}; set EPH_ROUNDS to a folder that has them",
-)
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        not all((ROUNDS / name).is_file() for name in FILES.values()),
+        reason=f"the survey's rounds are not in {ROUNDS}; set EPH_ROUNDS to a folder that has them",
+    ),
+]
 
 Household = tuple[Decimal | None, int, int]
 """Income of the month or None if unanswered, members, weight."""

@@ -129,7 +129,5 @@ def test_what_no_dataset_of_its_part_explains_is_put_down_to_what_else_changed_o
     before = Build(0.1, "2022-11", datasets=(), targets=growth)
     after = Build(0.2, "2022-11", policies, datasets=came, targets=growth)
     assert list(causes(desk, before, after)) == [
-        ("W03", prices, cause, dataset)
-        for prices in ("nominal", "real")
-        for cause, dataset in told
+        ("W03", prices, cause, dataset) for prices in ("nominal", "real") for cause, dataset in told
     ]

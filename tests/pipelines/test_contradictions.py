@@ -8,6 +8,8 @@ from minsheng.demo.reference import FIRST_YEAR
 from pipelines.refresh import refresh
 from tests.pipelines.conftest import Home
 
+pytestmark = pytest.mark.slow
+
 EXPLAINED = {
     # dibao is drawn for a household; no means are tested against the income that is drawn apart
     "income_above_dibao_standard",
@@ -133,7 +135,6 @@ def test_both_rows_are_of_deliveries_of_their_datasets(whole: Home) -> None:
     assert strangers == []
 
 
-@pytest.mark.slow
 def test_a_death_that_is_registered_after_payments_contradicts_them(own_whole: Home) -> None:
     [(number, name, person_id)] = own_whole.vault_rows(
         "select id_number, name_key, person_id from identity "

@@ -8,6 +8,8 @@ from minsheng.coverage import item_coverage
 from minsheng.plans import load_plans
 from tests.pipelines.conftest import Home
 
+pytestmark = pytest.mark.slow
+
 PLACES = ("jiangmen_2018", "xinhua_2021_2025", "yantai_2016_2020", "zhejiang_2013_2017")
 
 STATUSES = {"done": ("met",), "in_progress": ("missed", "on_track", "not_due")}
