@@ -24,11 +24,17 @@ ITEMS = """
         where source.delivered_at is null
         group by policy_id, item_id, part
     ),
+    counted as (
+        -- of what came so far, be it none while a county has still to deliver
+        select distinct policy_id, item_id, part
+        from indicators.item_figure
+        where value is not null
+    ),
     part as (
         select policy_id, item_id, part,
             min(undelivered.datasets) as wanted_datasets,
             -- an attested task has no value; without an attestation it is neither of these
-            bool_or(value is not null or (evaluation = 'attested'
+            bool_or(value is not null or counted.part is not null or (evaluation = 'attested'
                 and status in ('met', 'missed', 'on_track', 'not_applicable'))
                 -- complete deliveries tell that there is nobody of whom it could be asked
                 or (evaluation = 'computed' and denominator = 0 and unknown_count = 0
@@ -36,6 +42,7 @@ ITEMS = """
                 and count(undelivered.datasets) = 0 as has_data
         from indicators.target_result
         left join undelivered using (policy_id, item_id, part)
+        left join counted using (policy_id, item_id, part)
         group by policy_id, item_id, part
     ),
     asked as (
@@ -70,9 +77,9 @@ class ItemCoverage:
     """An item of a plan, whether it has data, and, if not, which datasets it wants: those that were
     never delivered, else all that it reads.
 
-    It has data if every part with a target has a figure or an attestation anywhere, or complete
-    deliveries that tell of nobody to ask it of, and all that the part reads was delivered; of an
-    item without a target one such part is enough."""
+    It has data if every part with a target has a figure or an attestation anywhere, or rows in
+    which none was counted, or complete deliveries that tell of nobody to ask it of, and all that the
+    part reads was delivered; of an item without a target one such part is enough."""
 
     policy_id: str
     item_id: str

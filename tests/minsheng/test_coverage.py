@@ -49,6 +49,7 @@ TOLD = {
     "nobody": ("null", "0", "0", "0"),
     "nobody known": ("null", "0", "3", "0"),
     "nobody yet": ("null", "0", "0", "1"),
+    "none so far": ("null", "null", "0", "1"),
 }
 """Value, denominator, unknown rows and counties whose deliveries are late."""
 
@@ -74,6 +75,8 @@ TOLD = {
         ([MAIN], [("main", "nobody known", None)], False),
         ([MAIN], [("main", "nobody yet", None)], False),
         ([MAIN], [("main", "nobody", ROLL)], False),
+        ([MAIN], [("main", "none so far", None)], True),
+        ([MAIN], [("main", "none so far", ROLL)], False),
     ],
 )
 def test_an_item_has_data_if_every_part_with_a_target_has_and_all_was_delivered(
@@ -100,6 +103,10 @@ def test_an_item_has_data_if_every_part_with_a_target_has_and_all_was_delivered(
             "unknown_count bigint, late_county_count bigint, status varchar)"
         )
         connection.execute(
+            "create table indicators.item_figure (policy_id varchar, item_id varchar, "
+            "part varchar, value double)"
+        )
+        connection.execute(
             "create table meta.source as from (values "
             f"('{ROLL}', null::timestamp), ('{REPORT}', timestamp '2023-02-01')"
             ") as source (source, delivered_at)"
@@ -118,6 +125,10 @@ def test_an_item_has_data_if_every_part_with_a_target_has_and_all_was_delivered(
                 "'met')",
                 [part],
             )
+            if told == "none so far":
+                connection.execute(
+                    "insert into indicators.item_figure values ('p', 'a', ?, 0)", [part]
+                )
     [found] = item_coverage(file)
     assert found.has_data is has_data
     assert found.wanted == (() if has_data else tuple(wanting.values()) or (REPORT,))
