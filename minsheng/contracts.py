@@ -9,7 +9,7 @@ import json
 from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from difflib import get_close_matches
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -214,6 +214,19 @@ JUDGED_BESIDE = {
 
 def load_contracts(settings: Settings) -> dict[str, Contract]:
     """Every contract by `layer.table`, the deployment's overlay merged over the project's."""
+    folders = settings.overlaid("expectations")
+    texts = tuple((path, path.read_bytes()) for each in folders for path in _documents(each))
+    # where the home is changes nothing
+    return dict(_loaded(replace(settings, home=settings.root), texts))
+
+
+def _documents(folder: Path) -> list[Path]:
+    return sorted([*folder.glob("*.yaml"), *folder.glob("*/*.yaml")])
+
+
+@lru_cache(maxsize=8)
+def _loaded(settings: Settings, _: tuple[tuple[Path, bytes], ...]) -> dict[str, Contract]:
+    """The contracts of documents with these bytes; every project asks for them."""
     vocabulary: dict[str, dict[str, object]] = {}
     units: dict[str, object] = {}
     documents: dict[str, dict[str, object]] = {}

@@ -78,8 +78,8 @@ class ItemCoverage:
     never delivered, else all that it reads.
 
     It has data if every part with a target has a figure or an attestation anywhere, or rows in
-    which none was counted, or complete deliveries that tell of nobody to ask it of, and all that the
-    part reads was delivered; of an item without a target one such part is enough."""
+    which none was counted, or complete deliveries that tell of nobody to ask it of, and all that
+    the part reads was delivered; of an item without a target one such part is enough."""
 
     policy_id: str
     item_id: str

@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 
 import sqlglot
@@ -74,6 +74,12 @@ def tables_read(query: str) -> set[str]:
     return _tables(sqlglot.parse_one(query, dialect="duckdb"))
 
 
+@lru_cache(maxsize=256)
+def _model(layer: str, table: str, sql: str) -> Model:
+    """The model of these words, which is parsed once however often it is asked for."""
+    return Model(layer, table, sql)
+
+
 def load_models(root: Path) -> dict[str, Model]:
     """Every model under `sql/`, in an order in which each comes after what it reads.
 
@@ -81,7 +87,7 @@ def load_models(root: Path) -> dict[str, Model]:
     """
     models = {}
     for path in sorted((root / "sql").glob("*/*.sql")):
-        model = Model(path.parent.name, path.stem, path.read_text(encoding="utf-8"))
+        model = _model(path.parent.name, path.stem, path.read_text(encoding="utf-8"))
         forbidden = [
             name
             for name in model.reads

@@ -150,7 +150,9 @@ def attached(warehouse: Warehouse, file: Path, name: str) -> Iterator[None]:
         warehouse.connection.execute(f"detach {name}")
 
 
-def write_table(warehouse: Warehouse, contract: Contract, select: str) -> int:
+def write_table(
+    warehouse: Warehouse, contract: Contract, select: str, *, commented: bool = True
+) -> int:
     """Make the table of `contract` from `select` and return its rows.
 
     Columns come in the contract's order and types. Raises WarehouseError if the SELECT lacks a
@@ -171,7 +173,8 @@ def write_table(warehouse: Warehouse, contract: Contract, select: str) -> int:
         rows = connection.execute(
             f"create or replace table {name} as select {cast} from ({select})"
         ).fetchall()
-        _comment(connection, "table", name, contract)
+        if commented:
+            _comment(connection, "table", name, contract)
     return int(str(rows[0][0]))
 
 
@@ -182,7 +185,11 @@ def append_rows(warehouse: Warehouse, contract: Contract, select: str) -> int:
 
 
 def write_rows(
-    warehouse: Warehouse, contract: Contract, rows: Sequence[Mapping[str, object]]
+    warehouse: Warehouse,
+    contract: Contract,
+    rows: Sequence[Mapping[str, object]],
+    *,
+    commented: bool = True,
 ) -> int:
     """Make the table of `contract` from rows of Python values."""
     columns = [column.name for column in contract.columns]
@@ -198,7 +205,7 @@ def write_rows(
         }
     )
     with _registered(warehouse.connection, frame) as name:
-        return write_table(warehouse, contract, f"select * from {name}")
+        return write_table(warehouse, contract, f"select * from {name}", commented=commented)
 
 
 def write_view(
@@ -277,11 +284,12 @@ def _registered(connection: duckdb.DuckDBPyConnection, frame: pl.DataFrame) -> I
 def _comment(
     connection: duckdb.DuckDBPyConnection, kind: str, name: str, contract: Contract
 ) -> None:
-    connection.execute(f"comment on {kind} {name} is {literal(contract.comment)}")
-    for column in contract.columns:
-        connection.execute(
-            f"comment on column {name}.{quoted(column.name)} is {literal(column.comment)}"
-        )
+    comments = {f"{kind} {name}": contract.comment} | {
+        f"column {name}.{quoted(column.name)}": column.comment for column in contract.columns
+    }
+    connection.execute(
+        ";".join(f"comment on {what} is {literal(text)}" for what, text in comments.items())
+    )
 
 
 def _text(value: object) -> str | None:

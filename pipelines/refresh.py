@@ -126,7 +126,7 @@ def _refresh(
     published = current(settings)
     receipts = lake.read_receipts(settings.lake)
     known = known_before(receipts, datetime.fromisoformat(untold) if untold else None)
-    if not has_news(settings, known_on, as_of, rotate_keys):
+    if not has_news(project):
         message = "nothing new since the last refresh"
         taken = told_of(receipts, known)
         return Outcome("nothing_new", message, published, misplaced, taken, unfetched, untold)
@@ -145,14 +145,9 @@ def _refresh(
     return Outcome("published", message, made, misplaced, taken, unfetched, untold, items)
 
 
-def has_news(
-    settings: Settings,
-    known_on: date | None = None,
-    as_of: date | None = None,
-    rotate_keys: bool = False,
-) -> bool:
+def has_news(project: Project) -> bool:
     """Whether a refresh would take a file or make another build than the current version's."""
-    project = Project(settings, known_on, as_of, rotate_keys)
+    settings = project.settings
     waiting = set(waiting_files(settings.inbox)) - set(misplaced_files(settings, project.sources))
     published = current(settings)
     if waiting or not published:

@@ -32,7 +32,7 @@ def nightly_refresh(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg
         remove_old(settings, now)
     for line in unfetched:
         context.log.warning(line)
-    if has_news(settings):
+    if has_news(Project(settings)):
         note_refresh(settings, "started", "the nightly run has not ended yet", now, unfetched)
         return dg.RunRequest()
     nothing = "nothing new since the last refresh"

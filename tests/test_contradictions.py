@@ -2,8 +2,9 @@
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
+from functools import cached_property
 from pathlib import Path
 
 import pytest
@@ -29,6 +30,7 @@ from minsheng.settings import PROJECT_ROOT, load_settings
 from minsheng.warehouse import Warehouse, append_rows, open_warehouse, write_rows
 
 Row = dict[str, object]
+Tables = dict[str, Sequence[Row]]
 POLICIES = ("area", "area_ancestor", "code", "rule_value")
 VILLAGE = "330302001201"
 COUNTY = "330302000000"
@@ -75,41 +77,50 @@ class Bench:
 
     project: Project
     warehouse: Warehouse
+    held: dict[str, list[Row]] = field(default_factory=dict)
+    """The rows of each table; what a SELECT adds to is written anew."""
 
     def write(self, name: str, rows: Sequence[Row]) -> None:
         columns = [column.name for column in self.project.contracts[name].columns]
         unknown = {column for row in rows for column in row} - set(columns)
         assert not unknown, f"{name} has no columns {sorted(unknown)}"
         filled = [{column: row.get(column) for column in columns} for row in rows]
-        write_rows(self.warehouse, self.project.contracts[name], filled)
+        if self.held.get(name) != filled:
+            write_rows(self.warehouse, self.project.contracts[name], filled, commented=False)
+            self.held[name] = filled
 
     def find(self, contradiction: Contradiction, case: Case) -> None:
         """Make `quality.contradiction` of one contradiction from the rows of a case."""
-        for name in contradictions.tables_read([contradiction]):
-            if not name.startswith("reference."):
-                self.write(name, [])
-        self.write("linked.person", [])
-        persons = self._rows_of(contradiction, case)
-        self._links(case, persons)
+        read = contradictions.tables_read([contradiction])
+        given: Tables = {name: [] for name in read if not name.startswith("reference.")}
+        persons = self._rows_of(contradiction, case, given)
+        self._links(case, persons, given)
+        for name, rows in given.items():
+            self.write(name, rows)
+        self.held.pop(CONTRADICTION, None)
         self.write(CONTRADICTION, [])
-        rules = frozenset(str(row["rule_id"]) for row in self.policy("rule_value"))
-        for select in contradiction_selects([contradiction], self.project.contracts, rules):
+        selects = contradiction_selects([contradiction], self.project.contracts, self.rules)
+        for select in selects:
             append_rows(self.warehouse, self.project.contracts[CONTRADICTION], select)
+
+    @cached_property
+    def rules(self) -> frozenset[str]:
+        return frozenset(str(row["rule_id"]) for row in self.policy("rule_value"))
 
     def policy(self, table: str) -> list[Row]:
         return reference_rows(self.project.settings, table)
 
-    def _rows_of(self, contradiction: Contradiction, case: Case) -> list[Row]:
-        """Write the rows of the case; return whom each row names."""
+    def _rows_of(self, contradiction: Contradiction, case: Case, given: Tables) -> list[Row]:
+        """Give the rows of the case; return whom each row names."""
         persons: list[Row] = []
         households: list[Row] = []
         read = set(contradictions.tables_read([contradiction]))
-        for source, given in case.rows.items():
+        for source, listed in case.rows.items():
             assert f"staged.{source}" in read, f"{contradiction.name} reads no {source}"
             contract = self.project.contracts[f"staged.{source}"]
             places = {column.name for column in contract.columns} & {"village_code", "area_code"}
             rows = []
-            for number, row in enumerate(given, start=FIRST_ROW):
+            for number, row in enumerate(listed, start=FIRST_ROW):
                 filled: Row = dict.fromkeys(places, VILLAGE) | {
                     "sender": COUNTY,
                     "delivery_id": source,
@@ -127,72 +138,54 @@ class Bench:
                         {**place, "household_notion": "roll", "household_id": row["household"]}
                     )
                 rows.append(filled)
-            self.write(f"staged.{source}", rows)
-        self.write("bridge.household", households)
+            given[f"staged.{source}"] = rows
+        given["bridge.household"] = households
         return persons
 
-    def _links(self, case: Case, persons: Sequence[Row]) -> None:
+    def _links(self, case: Case, persons: Sequence[Row], given: Tables) -> None:
         born, members = case.known.get("born", {}), case.known.get("members", {})
         unlinked = case.known.get("unlinked", [])
 
-        self.write(
-            "bridge.person",
-            [
-                {
-                    **row,
-                    "id_status_code": "valid",
-                    "is_confirmed": row["person_id"] not in unlinked,
-                    "birth_month": born.get(str(row["person_id"])),
-                }
-                for row in persons
-            ],
-        )
-        self.write(
-            "linked.household_member",
-            [
-                {"household_id": household, "person_id": person, "year": 2017}
-                for household, listed in members.items()
-                for person in listed
-            ],
-        )
-        self.write(
-            "linked.person",
-            [
-                {"person_id": person, "is_confirmed": person not in unlinked}
-                for listed in members.values()
-                for person in listed
-            ],
-        )
+        given["bridge.person"] = [
+            {
+                **row,
+                "id_status_code": "valid",
+                "is_confirmed": row["person_id"] not in unlinked,
+                "birth_month": born.get(str(row["person_id"])),
+            }
+            for row in persons
+        ]
+        given["linked.household_member"] = [
+            {"household_id": household, "person_id": person, "year": 2017}
+            for household, listed in members.items()
+            for person in listed
+        ]
+        given["linked.person"] = [
+            {"person_id": person, "is_confirmed": person not in unlinked}
+            for listed in members.values()
+            for person in listed
+        ]
         whole, part = case.known.get("delivered", {}), case.known.get("awaited", {})
-        self.write(
-            "indicators.complete_roll",
-            [
-                {"source": source, "county_code": COUNTY, "period_month": month, "delivery_id": "d"}
-                for source, months in whole.items()
-                for month in months
-            ],
-        )
-        self.write(
-            "meta.delivery",
-            [
-                {
-                    "department": source.split("__")[0],
-                    "dataset": source.split("__")[1],
-                    "period_month": month,
-                    "delivery_status": "effective",
-                }
-                for source, months in [*whole.items(), *part.items()]
-                for month in months
-            ],
-        )
-        self.write(
-            "linked.unconfirmed_record",
-            [
-                {"source": source, "person_id": person, "period_month": month}
-                for source, hidden in case.known.get("hiding", {}).items()
-                for person, month in hidden.items()
-            ],
-        )
+        given["indicators.complete_roll"] = [
+            {"source": source, "county_code": COUNTY, "period_month": month, "delivery_id": "d"}
+            for source, months in whole.items()
+            for month in months
+        ]
+        given["meta.delivery"] = [
+            {
+                "department": source.split("__")[0],
+                "dataset": source.split("__")[1],
+                "period_month": month,
+                "delivery_status": "effective",
+            }
+            for source, months in [*whole.items(), *part.items()]
+            for month in months
+        ]
+        given["linked.unconfirmed_record"] = [
+            {"source": source, "person_id": person, "period_month": month}
+            for source, hidden in case.known.get("hiding", {}).items()
+            for person, month in hidden.items()
+        ]
 
 
 @pytest.fixture(scope="module")

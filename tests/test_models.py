@@ -89,7 +89,7 @@ class Bench:
         assert not unknown, f"{name} has no columns {sorted(unknown)}"
         filled = [{column: row.get(column) for column in columns} for row in rows]
         contract = self.contracts[name]
-        write_rows(self.warehouse, contract, filled)
+        write_rows(self.warehouse, contract, filled, commented=False)
         if contract.delivery and contract.delivery.mode == "upsert":
             reported = reported_select(contract, contract.name, "period_month")
             write_view(self.warehouse, contract, REPORTED_SCHEMA, reported)
