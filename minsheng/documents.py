@@ -1,5 +1,7 @@
 """YAML documents: what policies, contracts and settings are written in."""
 
+import pickle
+from functools import lru_cache
 from pathlib import Path
 
 import yaml
@@ -10,9 +12,15 @@ class DocumentFault(ValueError):
 
 
 def read_document(path: Path) -> object:
-    """What a YAML file holds. Raises DocumentFault."""
+    """What a YAML file holds, which is the caller's own. Raises DocumentFault."""
+    return pickle.loads(_parsed(path, path.read_bytes()))
+
+
+@lru_cache(maxsize=1024)
+def _parsed(path: Path, content: bytes) -> bytes:
+    """What the file of these bytes holds, parsed once a process; YAML takes its time."""
     try:
-        return yaml.load(path.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)
+        return pickle.dumps(yaml.load(content.decode("utf-8"), Loader=yaml.CSafeLoader))
     except UnicodeDecodeError as fault:
         raise DocumentFault(f"{path}: byte {fault.start} is no UTF-8") from None
     except yaml.MarkedYAMLError as fault:
