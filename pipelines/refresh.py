@@ -18,22 +18,19 @@ from minsheng import databases, encryption, lake, originals
 from minsheng.coverage import coverage_lines, item_coverage
 from minsheng.disk import full_disk
 from minsheng.faults import told
-from minsheng.inbox import misplaced_files, waiting_files
+from minsheng.inbox import misplaced_files
 from minsheng.lock import AnotherRefreshRuns, refresh_lock
+from minsheng.news import has_news
 from minsheng.outcome import State, known_before, note_refresh, read_note, told_of
-from minsheng.project import Project, gather_inputs
-from minsheng.release import Version, current, remove_unfinished, withdrawn
+from minsheng.project import Project
+from minsheng.release import Version, current, remove_unfinished
 from minsheng.settings import Settings
 from minsheng.spill import is_alive
 from minsheng.warehouse import WAREHOUSE_FILE
+from pipelines.runs import NOTED_TAG, PROCESS_TAG, told_error
 
 if TYPE_CHECKING:
     from dagster import DagsterEvent, DagsterInstance, ExecuteInProcessResult
-
-NOTED_TAG = "minsheng/noted"
-"""On a run whose outcome is noted by whoever started it, and by no sensor."""
-PROCESS_TAG = "minsheng/process"
-"""The machine and the process in which a run is."""
 
 
 @dataclass(frozen=True)
@@ -143,17 +140,6 @@ def _refresh(
     message = f"published {made.version if made else '?'}" + (f", but {fault}" if fault else "")
     items = coverage_lines(item_coverage(settings.published / "current" / WAREHOUSE_FILE))
     return Outcome("published", message, made, misplaced, taken, unfetched, untold, items)
-
-
-def has_news(project: Project) -> bool:
-    """Whether a refresh would take a file or make another build than the current version's."""
-    settings = project.settings
-    waiting = set(waiting_files(settings.inbox)) - set(misplaced_files(settings, project.sources))
-    published = current(settings)
-    if waiting or not published:
-        return True
-    build_id = gather_inputs(project).build_id
-    return build_id != published.build_id and build_id not in withdrawn(settings)
 
 
 def dagster_instance(settings: Settings) -> "DagsterInstance":
@@ -279,14 +265,3 @@ def _reason(result: "ExecuteInProcessResult", events: list["DagsterEvent"]) -> s
         if message := told_error(event):
             return message
     return "the run failed; look at it with `dagster dev`"
-
-
-def told_error(event: "DagsterEvent") -> str:
-    """The innermost cause of the error that an event tells, in one line; empty if it tells none."""
-    error = getattr(event.event_specific_data, "error", None)
-    if error is None:
-        return ""
-    while error.cause is not None:
-        error = error.cause
-    message = str(error.message).strip().rpartition(f"{error.cls_name}: ")[2]
-    return f"{event.step_key}: {message}" if event.step_key else message

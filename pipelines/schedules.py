@@ -6,12 +6,12 @@ import dagster as dg
 
 from minsheng.databases import fetch
 from minsheng.lock import refresh_lock
+from minsheng.news import has_news
 from minsheng.originals import remove_old
 from minsheng.outcome import note_refresh
 from minsheng.project import Project
 from minsheng.settings import load_settings, require_home
 from pipelines.jobs import refresh
-from pipelines.refresh import has_news
 
 
 @dg.schedule(

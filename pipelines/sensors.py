@@ -11,7 +11,7 @@ from minsheng.outcome import note_refresh
 from minsheng.release import current
 from minsheng.settings import load_settings
 from pipelines.jobs import refresh
-from pipelines.refresh import NOTED_TAG, told_error
+from pipelines.runs import NOTED_TAG, told_error
 
 LOOK_EVERY_SECONDS = 60
 

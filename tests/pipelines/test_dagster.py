@@ -17,12 +17,8 @@ from minsheng.outcome import read_note
 from minsheng.release import current
 from minsheng.settings import load_settings
 from pipelines.catalog import definitions_of
-from pipelines.refresh import (
-    NOTED_TAG,
-    PROCESS_TAG,
-    dagster_instance,
-    refresh,
-)
+from pipelines.refresh import dagster_instance, refresh
+from pipelines.runs import NOTED_TAG, PROCESS_TAG
 from pipelines.sensors import note_failure, note_success
 from tests.pipelines.conftest import CORE, Home
 
