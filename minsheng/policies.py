@@ -196,11 +196,13 @@ def areas_by_name(settings: Settings) -> dict[str, list[str]]:
     return named
 
 
-def sender_rules(settings: Settings) -> tuple[tuple[str, ...], float]:
-    """How the names of areas end, and how like an area's name no unit's may be."""
+def sender_rules(settings: Settings) -> tuple[tuple[str, ...], float, tuple[str, ...]]:
+    """How the names of areas end, how like an area's name no unit's may be, marks of a copy."""
     stated = _named(settings, "senders.yaml")
-    endings = tuple(str(ending) for ending in _list(stated["area_endings"]))
-    return endings, float(str(stated["likeness"]["refused_from"]))
+    endings, marks = (
+        tuple(str(text) for text in _list(stated[name])) for name in ("area_endings", "copy_marks")
+    )
+    return endings, float(str(stated["likeness"]["refused_from"])), marks
 
 
 def _areas(settings: Settings) -> list[Row]:

@@ -9,6 +9,9 @@ from minsheng import policies
 from minsheng.reasons import Refusal, Words
 from minsheng.settings import Settings
 
+CODE_LENGTH = 12
+"""Digits of an area's code."""
+
 
 @dataclass(frozen=True)
 class Areas:
@@ -46,12 +49,24 @@ class Areas:
             )
 
     def _means_an_area(self, sender: str) -> bool:
-        endings, refused_from = policies.sender_rules(self.settings)
+        endings, refused_from, copy_marks = policies.sender_rules(self.settings)
         bare = "".join(sender.split())
-        return bare.endswith(endings) or any(
-            name not in bare and SequenceMatcher(None, bare, name).ratio() >= refused_from
-            for name in self.by_name
+        return (
+            bare.endswith(endings)
+            or self._is_copy_of_an_area(bare, copy_marks)
+            or any(
+                name not in bare and SequenceMatcher(None, bare, name).ratio() >= refused_from
+                for name in self.by_name
+            )
         )
+
+    def _is_copy_of_an_area(self, sender: str, copy_marks: Sequence[str]) -> bool:
+        """Whether an area's name or code is left without marks of a copy, numbers and signs."""
+        text = sender.lower()
+        for mark in copy_marks:
+            text = text.replace(mark, "")
+        letters = "".join(each for each in text if each.isalpha())
+        return letters in self.by_name or (not letters and text[:CODE_LENGTH] in self.codes)
 
     def _nearest(self, sender: str) -> Words:
         """The known name that is most like it, as part of a sentence; empty if none is."""

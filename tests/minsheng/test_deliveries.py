@@ -83,6 +83,10 @@ def test_a_folder_named_by_a_code_of_no_area_refuses_its_files(desk: Desk) -> No
         ("文成县 文成县", " (the nearest is 文成县)"),
         ("温州", " (the nearest is 温州市)"),
         ("不知何处村", ""),
+        ("文成县 - 副本", ""),
+        ("文成县2022", " (the nearest is 文成县)"),
+        ("330328000000 - 副本", ""),
+        ("330328000000_copy(2)", ""),
     ],
 )
 def test_a_folder_that_seems_to_name_an_area_and_names_none_refuses_its_files(
