@@ -9,9 +9,6 @@ from minsheng import policies
 from minsheng.reasons import Refusal, Words
 from minsheng.settings import Settings
 
-CODE_LENGTH = 12
-"""Digits of an area's code."""
-
 
 @dataclass(frozen=True)
 class Areas:
@@ -66,7 +63,10 @@ class Areas:
         for mark in copy_marks:
             text = text.replace(mark, "")
         letters = "".join(each for each in text if each.isalpha())
-        return letters in self.by_name or (not letters and text[:CODE_LENGTH] in self.codes)
+        digits = "".join(each for each in text if each.isdecimal())
+        return letters in self.by_name or (
+            not letters and any(digits.startswith(code) for code in self.codes)
+        )
 
     def _nearest(self, sender: str) -> Words:
         """The known name that is most like it, as part of a sentence; empty if none is."""

@@ -521,10 +521,9 @@ term as (
     group by target.policy_id, target.item_id, target.part
 ),
 figure as (
-    -- while a county has still to deliver, none counted is not none, and nothing bounds the figure
+    -- while a county has still to deliver, none counted is not none
     select
         figure.*,
-        late.late_county_count is not null as is_unbounded,
         coalesce(
             late.late_county_count > 0
             and figure.value = 0
@@ -594,8 +593,8 @@ valued as (
         denominator,
         case when not is_untold then shortfall_count end as shortfall_count,
         unknown_count,
-        case when not is_unbounded then lowest_value end as lowest_value,
-        case when not is_unbounded then highest_value end as highest_value
+        lowest_value,
+        highest_value
     from figure
     union all
     select
@@ -792,8 +791,9 @@ select
     judged.denominator,
     judged.shortfall_count,
     coalesce(judged.unknown_count, unknown.unknown_count) as unknown_count,
-    judged.lowest_value,
-    judged.highest_value,
+    -- what a county has still to deliver is bounded by nothing
+    case when late.late_county_count is null then judged.lowest_value end as lowest_value,
+    case when late.late_county_count is null then judged.highest_value end as highest_value,
     coalesce(late.late_county_count, 0) as late_county_count,
     term.stale_since,
     coalesce(

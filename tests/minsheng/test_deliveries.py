@@ -87,6 +87,7 @@ def test_a_folder_named_by_a_code_of_no_area_refuses_its_files(desk: Desk) -> No
         ("文成县2022", " (the nearest is 文成县)"),
         ("330328000000 - 副本", ""),
         ("330328000000_copy(2)", ""),
+        ("副本-330328000000", ""),
     ],
 )
 def test_a_folder_that_seems_to_name_an_area_and_names_none_refuses_its_files(
